@@ -1,0 +1,110 @@
+"""How our objects look in JSON. The shapes are the contract's; moderation.api.schema documents them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from moderation.lifecycle import Priority
+from moderation.models import Assessment, Decision, Event, Order
+from moderation.models.actions import ACTIONS
+from moderation.selectors.dossier import Dossier
+
+
+def case(dossier: Dossier) -> dict[str, Any]:
+    """The case as contract section 3 describes it."""
+    row = dossier.case
+    at = {"case_id": row.pk}
+    return {
+        "id": str(row.pk),
+        "content_id": row.content_id,
+        "content_type": row.content_type,
+        "text": row.text,
+        "author_id": row.author_id,
+        "language": row.language or None,
+        "url": row.url or None,
+        "context": row.context,
+        "priority": Priority(row.priority).name.lower(),
+        "status": row.status,
+        "outcome": row.outcome or None,
+        "round": row.round,
+        "version": row.version,
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+        "due_at": _time(row.due_at),
+        "assessment": assessment(dossier.assessment) if dossier.assessment else None,
+        "decision": decision(dossier.decision) if dossier.decision else None,
+        "actions": [action(order) for order in dossier.orders],
+        "reports": [
+            {"reporter_id": report.reporter_id, "reason": report.reason, "created_at": _time(report.created_at)}
+            for report in dossier.reports
+        ],
+        "reports_total": dossier.reports_total,
+        "appeals": [str(appeal.pk) for appeal in dossier.appeals],
+        "links": {
+            "self": reverse("api:case", kwargs=at),
+            "events": reverse("api:case-events", kwargs=at),
+            "resume": reverse("api:case-resume", kwargs=at),
+            "rollback": reverse("api:case-rollback", kwargs=at),
+            "previous": reverse("api:case", kwargs={"case_id": row.previous_id}) if row.previous_id else None,
+        },
+    }
+
+
+def assessment(row: Assessment) -> dict[str, Any]:
+    url = settings.LANGSMITH_RUN_URL
+    return {
+        "violation": row.violation,
+        "confidence": row.confidence,
+        "severity": row.severity or None,
+        "summary": row.summary,
+        "policies": [
+            {name: finding[name] for name in ("slug", "confidence", "quotes", "rationale")} for finding in row.findings
+        ],
+        "recommended_actions": row.recommended_actions,
+        "doubts": row.doubts,
+        "flags": row.flags,
+        "analyst": row.analyst,
+        "model": row.model or None,
+        "trace_url": url.replace("{run_id}", row.trace_id) if url and row.trace_id else None,
+    }
+
+
+def decision(row: Decision) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "round": row.round,
+        "outcome": row.outcome,
+        "actions": row.actions,
+        "policies": [version.policy.slug for version in row.policies.all()],
+        "reason": row.reason,
+        "decided_by": row.decided_by,
+        "decided_at": _time(row.decided_at),
+    }
+
+
+def action(order: Order) -> dict[str, Any]:
+    return {
+        "id": str(order.pk),
+        "decision_id": str(order.decision_id),
+        "action": order.action,
+        "params": order.params,
+        "target": {"kind": order.subject.kind, "id": order.subject.external_id},
+        "status": order.status,
+        "reversible": bool(ACTIONS[order.action].reversed_by),
+        "applied_at": _time(order.applied_at),
+        "reversed_at": _time(order.reversed_at),
+        "attempts": order.attempts,
+        "last_error": order.last_error or None,
+    }
+
+
+def event(row: Event) -> dict[str, Any]:
+    return {"id": row.pk, "type": row.type, "actor": row.actor, "at": _time(row.at), "data": row.data}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

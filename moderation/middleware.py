@@ -1,0 +1,79 @@
+"""A name for every request, and a decent answer when the database is away."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import psycopg_pool
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+DATABASE_AWAY = (OperationalError, InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
+RETRY_AFTER_SECONDS = 5
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the request's name on every log line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+class RequestIdMiddleware:
+    """Takes the proxy's X-Request-ID if it is a plain word, else makes one; answers with it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        sent = request.headers.get("X-Request-ID", "")
+        name = sent if _SAFE_ID.fullmatch(sent) else uuid.uuid4().hex
+        token = request_id.set(name)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response["X-Request-ID"] = name
+        return response
+
+
+class DatabaseAwayMiddleware:
+    """503 with Retry-After instead of a traceback, for pages; the API's own handler says it as a problem document."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DATABASE_AWAY):
+            return None
+        logging.getLogger(__name__).error("database away: %s", exception)
+        response: HttpResponse
+        if request.path.startswith("/api/"):
+            response = JsonResponse(database_away_problem(), status=503, content_type="application/problem+json")
+        else:
+            response = render(request, "503.html", status=503)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+
+def database_away_problem() -> dict[str, object]:
+    """The problem document that says the database cannot be reached."""
+    return {
+        "type": "about:blank",
+        "title": "The database is away",
+        "status": 503,
+        "detail": "Nothing was stored. Try again in a few seconds, with the same Idempotency-Key.",
+        "code": "database_away",
+        "request_id": request_id.get(),
+    }

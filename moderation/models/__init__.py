@@ -1,0 +1,39 @@
+"""A file per word: fields, constraints, querysets that read; no verbs."""
+
+from moderation.models.appeal import Appeal, Side
+from moderation.models.case import Case, ContentType, Report
+from moderation.models.client import ApiKey, Client, IdempotentAnswer, Scope
+from moderation.models.event import Event, Seal
+from moderation.models.judgement import Assessment, Decision, Via
+from moderation.models.order import Attempt, Order, Subject
+from moderation.models.people import Role, User
+from moderation.models.policy import Policy, PolicyVersion, Severity
+from moderation.models.run import Run
+from moderation.models.worker import Worker
+
+__all__ = [
+    "ApiKey",
+    "Appeal",
+    "Assessment",
+    "Attempt",
+    "Case",
+    "Client",
+    "ContentType",
+    "Decision",
+    "Event",
+    "IdempotentAnswer",
+    "Order",
+    "Policy",
+    "PolicyVersion",
+    "Report",
+    "Role",
+    "Run",
+    "Scope",
+    "Seal",
+    "Severity",
+    "Side",
+    "Subject",
+    "User",
+    "Via",
+    "Worker",
+]

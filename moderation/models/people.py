@@ -1,0 +1,31 @@
+"""The people who work here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What somebody is here for."""
+
+    MODERATOR = "moderator", _("Moderator")
+    SUPERVISOR = "supervisor", _("Supervisor")
+
+
+class User(AbstractUser):
+    """A moderator decides in the console; a supervisor works in the admin and may take part in the console."""
+
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MODERATOR)
+
+    @property
+    def is_supervisor(self) -> bool:
+        return self.is_superuser or self.role == Role.SUPERVISOR
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # Django admin asks for is_staff; here the role is the only thing that gives it.
+        self.is_staff = self.is_supervisor
+        super().save(*args, **kwargs)

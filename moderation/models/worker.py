@@ -1,0 +1,17 @@
+"""Who is working: one row per worker process, kept fresh by its relay thread."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Worker(models.Model):
+    """A worker process that was alive at `seen_at`, with so many threads."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    threads = models.PositiveIntegerField()
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,69 @@
+"""Client apps and their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.crypto import constant_time_compare
+
+from moderation import signing
+from moderation.errors import Unacceptable
+from moderation.models import ApiKey, Client, Scope
+
+
+@dataclass(frozen=True)
+class NewClient:
+    """A client with its secrets, which are shown this once."""
+
+    client: Client
+    api_key: str
+    webhook_secret: str
+
+
+@transaction.atomic
+def create(name: str, *, webhook_url: str = "", scopes: Sequence[str] | None = None, secret: str = "") -> NewClient:
+    """Make a client with one API key. `scopes` None: all. Raises Unacceptable for a taken name or unknown scopes."""
+    if Client.objects.filter(name=name).exists():
+        raise Unacceptable(f"There is a client called {name!r} already; choose another name.")
+    client = Client.objects.create(name=name, webhook_url=webhook_url, webhook_secret=secret or signing.new_secret())
+    return NewClient(client, new_key(client, scopes=scopes), client.webhook_secret)
+
+
+def new_key(client: Client, *, scopes: Sequence[str] | None = None) -> str:
+    """Make another key for `client`; the answer is the only time it is seen."""
+    wanted = list(Scope.values if scopes is None else scopes)
+    unknown = sorted(set(wanted) - set(Scope.values))
+    if unknown:
+        raise Unacceptable(f"Unknown scopes: {', '.join(unknown)}. Known: {', '.join(Scope.values)}.")
+    key_id, secret, full = signing.new_api_key()
+    ApiKey.objects.create(id=key_id, client=client, secret_hash=signing.print_of(secret), scopes=wanted)
+    return full
+
+
+def authenticate(text: str) -> ApiKey | None:
+    """The live key `text` stands for, its client loaded, or None. One query; a second at most once a minute."""
+    parts = signing.split_api_key(text)
+    if parts is None:
+        return None
+    key_id, secret = parts
+    key = (
+        ApiKey.objects.select_related("client")
+        .filter(pk=key_id, revoked_at=None, client__is_active=True)
+        .filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+        .first()
+    )
+    if key is None or not constant_time_compare(key.secret_hash, signing.print_of(secret)):
+        return None
+    return key
+
+
+def touch(key: ApiKey) -> None:
+    """Keep when the key was last used, to the minute: a hot counter must not sit in every request's transaction."""
+    ApiKey.objects.filter(pk=key.pk).filter(
+        Q(last_used_at=None) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
+    ).update(last_used_at=Now())

@@ -1,0 +1,50 @@
+"""Which policies are in force, and publishing a new version of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from moderation.errors import FieldTrouble, Unacceptable
+from moderation.models import Policy, PolicyVersion
+from moderation.models.actions import ACTIONS
+
+
+def current_versions() -> list[PolicyVersion]:
+    """The newest version of every active policy, by slug. One query."""
+    newest = PolicyVersion.objects.order_by("policy_id", "-number").distinct("policy_id").values("pk")
+    return list(
+        PolicyVersion.objects.filter(pk__in=newest, policy__is_active=True)
+        .select_related("policy")
+        .order_by("policy__slug")
+    )
+
+
+def named(slugs: list[str]) -> list[PolicyVersion]:
+    """The versions in force of the policies with these slugs. Raises Unacceptable with a pointer to each unknown one."""
+    versions = {version.policy.slug: version for version in current_versions()} if slugs else {}
+    unknown = [
+        FieldTrouble(f"/policies/{index}", f"There is no policy `{slug}`.")
+        for index, slug in enumerate(slugs)
+        if slug not in versions
+    ]
+    if unknown:
+        raise Unacceptable("The decision names policies that do not exist. Nothing was changed.", errors=unknown)
+    return [versions[slug] for slug in dict.fromkeys(slugs)]
+
+
+@transaction.atomic
+def publish(slug: str, **fields: Any) -> PolicyVersion:
+    """Make `fields` the version of policy `slug` that is in force from now on; older versions stay as they are."""
+    unknown = [name for name in fields.get("allowed_actions", []) if name not in ACTIONS]
+    if unknown:
+        raise Unacceptable(f"Unknown actions: {', '.join(unknown)}.")
+    policy, _ = Policy.objects.get_or_create(slug=slug)
+    Policy.objects.select_for_update().get(pk=policy.pk)
+    last: int = policy.versions.aggregate(last=Max("number"))["last"] or 0
+    version = PolicyVersion(policy=policy, number=last + 1, **fields)
+    version.full_clean(exclude=["created_at"])
+    version.save()
+    return version

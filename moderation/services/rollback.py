@@ -1,0 +1,55 @@
+"""Chapter 3: a case is taken back and opened for a second, different pair of eyes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from moderation.errors import IllegalMove
+from moderation.lifecycle import Move, RunKind, Status, check, move
+from moderation.models import Case, Run
+from moderation.selectors.access import locked_case
+from moderation.services import enforcement, runs
+
+
+@transaction.atomic
+def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool = False) -> Run:
+    """Reverse what the decision in force did, last first, and reopen the case. `case` was fetched locked.
+
+    `keep_in_force`: reopen without reversing; the next decision then takes over or releases what stands.
+    Raises IllegalMove unless the case is completed, or enforcing with its orders already given.
+    """
+    check(case, Move.ROLL_BACK)
+    if case.status == Status.ENFORCING:
+        ordered = case.runs.filter(
+            kind=RunKind.RESUME, round=case.round, done_at__isnull=False, cancelled_at=None
+        ).exists()
+        if not ordered:
+            raise IllegalMove("The decision is only just being carried out. Try again in a moment.")
+    run = runs.queue(case, RunKind.ROLLBACK, requested_by=requested_by, reason=reason, keep_in_force=keep_in_force)
+    move(
+        case,
+        Move.ROLL_BACK,
+        actor=requested_by,
+        outcome="",
+        data={"reason": reason, "keep_in_force": keep_in_force},
+        **({} if keep_in_force else {"decision": None}),
+    )
+    return run
+
+
+def reopen_overdue() -> int:
+    """Reopen cases whose reversals have kept a person waiting too long. Safe to run twice; answers how many."""
+    late = Case.objects.filter(
+        status=Status.ROLLING_BACK, moved_at__lte=Now() - timedelta(seconds=enforcement.REOPEN_AFTER.total_seconds())
+    ).values_list("pk", flat=True)
+    count = 0
+    for pk in list(late):
+        with transaction.atomic():
+            case = locked_case(pk)
+            if case.status == Status.ROLLING_BACK:
+                enforcement.settle_or_reopen(case, overdue=True)
+                count += case.status == Status.PENDING_REVIEW
+    return count

@@ -1,0 +1,117 @@
+"""The cast: Ana and Ben moderate, Sue supervises, and a client app sends what they look at."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client as Browser
+
+from moderation.models import Client, Role, User
+from moderation.services import clients, delivery, outbox, runs
+
+MILD = "What a lovely morning for a walk along the river with my old dog."
+RUDE = "You are a loser, nobody likes you."
+THREAT = "I will find you and hurt you."
+
+
+def ana() -> User:
+    return User.objects.get_or_create(username="ana", defaults={"role": Role.MODERATOR})[0]
+
+
+def ben() -> User:
+    return User.objects.get_or_create(username="ben", defaults={"role": Role.MODERATOR})[0]
+
+
+def sue() -> User:
+    return User.objects.get_or_create(username="sue", defaults={"role": Role.SUPERVISOR})[0]
+
+
+@dataclass
+class App:
+    """A client app with its key, speaking to the API through Django's test client (in this process)."""
+
+    client: Client
+    api_key: str
+    secret: str
+
+    def post(self, path: str, body: Any, **headers: str) -> HttpResponse:
+        data = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        return self._browser().post(_path(path), data, content_type="application/json", headers=headers)
+
+    def get(self, path: str, **query: str) -> Any:
+        return self._browser().get(_path(path), query)
+
+    def _browser(self) -> Browser:
+        return Browser(headers={"authorization": f"Bearer {self.api_key}"}, raise_request_exception=True)
+
+    # --- the steps of a case, by the doors ---
+
+    def start(self, text: str = RUDE, **fields: Any) -> str:
+        """Post content; the new case's id."""
+        body = {"content_id": f"post-{uuid.uuid4()}", "author_id": "author-1", "language": "en", "text": text, **fields}
+        answer = self.post("cases/", body)
+        assert answer.status_code in (200, 202), answer.content
+        return answer.json()["id"]
+
+    def case(self, case_id: str) -> dict[str, Any]:
+        answer = self.get(f"cases/{case_id}/")
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    def decide(self, case_id: str, *actions: Any, by: str = "Ana", outcome: str = "violation", **fields: Any) -> Any:
+        return self.post(
+            f"cases/{case_id}/resume/", {"outcome": outcome, "actions": list(actions), "decided_by": by, **fields}
+        )
+
+    def roll_back(self, case_id: str, **fields: Any) -> Any:
+        return self.post(f"cases/{case_id}/rollback/", {"reason": "An appeal.", "requested_by": "Sue", **fields})
+
+    def wait_for(self, case_id: str, status: str, seconds: float = 30) -> dict[str, Any]:
+        """The case once it has this status; for tests in which somebody else does the work."""
+        return until(lambda: self.case(case_id), lambda case: case["status"] == status, seconds)
+
+    def statuses(self, case_id: str) -> list[tuple[str, str]]:
+        """(action, status) of the case's orders."""
+        return [(action["action"], action["status"]) for action in self.case(case_id)["actions"]]
+
+
+def app(*, webhook_url: str = "", name: str = "") -> App:
+    """A new client app with all scopes."""
+    new = clients.create(name or f"app-{uuid.uuid4()}", webhook_url=webhook_url)
+    return App(new.client, new.api_key, new.webhook_secret)
+
+
+def work(*, rounds: int = 200) -> int:
+    """Do everything that is due, in this thread, until nothing is; answers how many rows were worked on."""
+    done = 0
+    for _ in range(rounds):
+        offers = outbox.claim(starts_at_once=8)
+        if not offers:
+            return done
+        for offer in offers:
+            done += 1
+            {"start": runs.analyse, "resume": runs.resume, "rollback": runs.roll_back, "order": delivery.deliver}[
+                offer.kind
+            ](offer.id)
+    raise AssertionError("the work never ends")
+
+
+def until(look: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 30) -> Any:
+    """Look again and again until what is seen is good; fails with what was seen last."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if good(seen):
+            return seen
+        assert time.monotonic() < deadline, f"not within {seconds} s; last seen: {seen!r}"
+        time.sleep(0.02)
+
+
+def _path(path: str) -> str:
+    return path if path.startswith("/") else f"/api/v1/{path}"

@@ -1,0 +1,33 @@
+"""Every door of the house."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import include, path
+
+from moderation.api import health, problems
+
+urlpatterns = [
+    path("api/v1/", include("moderation.api.urls")),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+    path("", include("moderation.console.urls")),
+]
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("moderation.demo.urls")))
+
+
+def handler404(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return problems.not_found(request)
+    return render(request, "404.html", status=404)
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return problems.server_error(request)
+    return render(request, "500.html", status=500)

@@ -1,0 +1,68 @@
+"""The relay's other ending: no broker, the same task functions in a thread pool of this process.
+
+The outbox rows are the queue, so nothing that waits is lost when the process stops, and a kill is the same as with a
+broker: what was in hand is offered again. For a demo or a laptop; the data directory's lock keeps it the only one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import close_old_connections, connection
+
+from moderation.services import outbox
+from moderation.services.outbox import Offer
+from queueing.celery import SCHEDULE
+from queueing.relay import Relay
+from queueing.tasks import TASK_OF, periodic
+
+THREADS = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Embedded:
+    """Relay, workers and schedule of one process."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._relay = Relay(self._work_on, threads=threads)
+        self._clock = threading.Thread(target=self._keep_schedule, name="schedule", daemon=True)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin, first taking back what a killed predecessor had in hand."""
+        outbox.forget_leases()
+        self._relay.start()
+        self._clock.start()
+
+    def stop(self) -> None:
+        """End within about a second: what runs is finished if it is quick, what waits stays in its row."""
+        self._stopping.set()
+        self._relay.stop(timeout=1.0)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work_on(self, offer: Offer) -> None:
+        self._pool.submit(self._safely, TASK_OF[offer.kind].run, str(offer.id))
+
+    def _safely(self, task: object, argument: str) -> None:
+        """As a Celery worker would: an exception is logged, and the row already says when to try again."""
+        close_old_connections()
+        try:
+            task(argument)  # type: ignore[operator]
+        except Exception:
+            if not self._stopping.is_set():
+                _log.exception("a task failed; its row is tried again")
+        finally:
+            connection.close()
+
+    def _keep_schedule(self) -> None:
+        due = dict.fromkeys(SCHEDULE, time.monotonic())
+        while not self._stopping.wait(0.5):
+            for name, seconds in SCHEDULE.items():
+                if time.monotonic() >= due[name]:
+                    due[name] = time.monotonic() + seconds
+                    self._safely(periodic.run, name)

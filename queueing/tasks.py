@@ -1,0 +1,46 @@
+"""The tasks: take an id, call the verb. Retries, waits and leases are columns of the row, never of the message."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from moderation.lifecycle import RunKind
+from moderation.services import delivery, runs
+from moderation.services.housekeeping import JOBS
+from moderation.services.outbox import ORDER_KIND
+
+
+@shared_task(name="start_agent")
+def start_agent(run_id: str) -> None:
+    runs.analyse(UUID(run_id))
+
+
+@shared_task(name="resume_agent")
+def resume_agent(run_id: str) -> None:
+    runs.resume(UUID(run_id))
+
+
+@shared_task(name="rollback_workflow")
+def rollback_workflow(run_id: str) -> None:
+    runs.roll_back(UUID(run_id))
+
+
+@shared_task(name="deliver_order")
+def deliver_order(order_id: str) -> None:
+    delivery.deliver(UUID(order_id))
+
+
+@shared_task(name="periodic")
+def periodic(name: str) -> None:
+    JOBS[name]()
+
+
+TASK_OF = {
+    RunKind.START.value: start_agent,
+    RunKind.RESUME.value: resume_agent,
+    RunKind.ROLLBACK.value: rollback_workflow,
+    ORDER_KIND: deliver_order,
+}
+"""Which task carries which kind of row."""
