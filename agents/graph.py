@@ -7,7 +7,7 @@ their rows). One interrupt per node, as its first statement: a resumed node runs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -35,6 +35,7 @@ class Context:
 
     casework: Casework
     assessor: Assessor
+    trace_id: str = ""
 
 
 def analyze(state: State, runtime: Runtime[Context]) -> State:
@@ -47,7 +48,7 @@ def analyze(state: State, runtime: Runtime[Context]) -> State:
         failure = ""
         brief = casework.brief(case_id, round)
         try:
-            assessment = assessor.assess(brief)
+            assessment = replace(assessor.assess(brief), trace_id=runtime.context.trace_id)
         except AnalysisFailed as failed:
             failure = str(failed)
         wanted = Route.REVIEW if assessment is None or gates(brief, assessment) else Route.CLEAR

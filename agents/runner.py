@@ -51,6 +51,7 @@ class Agent:
         """
         procedure = self._on(checkpoints.FencedSaver(self._pool, fence))
         config = self._config(thread_id, case_id)
+        trace_id = str(config["run_id"]) if self._tracing.on else ""
         here = procedure.get_state(config)
         if _paused_for(here, round):
             return Leg(paused=True, round=round)
@@ -59,7 +60,7 @@ class Agent:
         out = procedure.invoke(
             {"case_id": case_id, "round": round},
             config,
-            context=graph.Context(casework, self.assessor),
+            context=graph.Context(casework, self.assessor, trace_id),
             durability="exit",
             version="v2",
         )
@@ -120,6 +121,7 @@ class Agent:
             "configurable": {"thread_id": thread_id},
             "metadata": {"session_id": thread_id, "case_id": case_id},
             "callbacks": self._tracing.callbacks(),
+            "run_id": self._tracing.run_id(),
         }
 
     def _invoke(self, procedure: Any, casework: Casework, config: dict[str, Any], command: Command[Any]) -> None:

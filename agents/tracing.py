@@ -22,7 +22,7 @@ DEFAULT_PROJECT = "guardian"
 
 # In this order: an e-mail inside a URL goes with the e-mail, a card or an IBAN before the phone that it contains.
 _MASKS = (
-    (re.compile(r"\b(?:gsk|lsv2|sk)_[A-Za-z0-9_-]{8,}"), "[secret]"),
+    (re.compile(r"\b(?:gsk|lsv2|sk)_[a-z0-9_-]{8,}", re.IGNORECASE), "[secret]"),
     (re.compile(r"[\w.+%-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "[email]"),
     (re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://[^\s?#\"'<>\\]{1,2000})[?#][^\s\"'<>\\]*", re.IGNORECASE), r"\1?[query]"),
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE), "[iban]"),

@@ -52,7 +52,6 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "huge_pages": "off",
     "max_wal_size": "512MB",
-    "fsync": "on",
     "jit": "off",
     "logging_collector": "off",
     "log_destination": "stderr",

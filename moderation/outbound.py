@@ -299,7 +299,8 @@ def post(
                 if len(taken) >= max_bytes:
                     break
             return Answer(response.status, bytes(taken[:max_bytes]))
-    except (httpcore2.ProtocolError, httpcore2.NetworkError) as error:
-        raise OutboundError("protocol", f"{host} did not answer in proper HTTP: {error}") from None
+    except (httpcore2.ProtocolError, httpcore2.NetworkError):
+        # The library's own words quote what the server sent, at any length.
+        raise OutboundError("protocol", f"{host} did not answer in proper HTTP.") from None
     except OSError as error:
         raise OutboundError("unreachable", f"The connection to {host} broke: {error.strerror or error}.") from None

@@ -59,6 +59,9 @@ app.conf.update(
     worker_concurrency=THREADS,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
+    # Its queue is exclusive and named after the machine: a second worker on it, or one that starts again before the
+    # broker has missed its predecessor, would end with RESOURCE_LOCKED. Everything it tells stands in our own tables.
+    worker_enable_remote_control=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,

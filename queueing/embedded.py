@@ -53,7 +53,7 @@ class Embedded:
         close_old_connections()
         try:
             task(argument)  # type: ignore[operator]
-        except Exception:
+        except Exception:  # noqa: BLE001 - as a Celery worker: one task's error must not end the thread
             if not self._stopping.is_set():
                 _log.exception("a task failed; its row is tried again")
         finally:

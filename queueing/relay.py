@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, connection
@@ -20,6 +21,7 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerAway
 from psycopg_pool import PoolTimeout
 
+from moderation.faultpoints import reach
 from moderation.models import Worker
 from moderation.services import outbox
 from moderation.services.outbox import Offer
@@ -79,9 +81,12 @@ class Relay(threading.Thread):
     def _round(self) -> bool:
         """Claim and hand on what is due. False when the broker could not take all of it."""
         offers = outbox.claim(starts_at_once=self._cap)
+        if offers:
+            reach("relay.claimed")
         for number, offer in enumerate(offers):
             try:
                 self._publish(offer)
+                reach("relay.published")
             except BrokerAway as error:
                 _log.warning("the broker takes no messages; %d rows wait: %s", len(offers) - number, error)
                 outbox.unoffer(offers[number:])
@@ -107,7 +112,7 @@ class Relay(threading.Thread):
                 unique_fields=["name"],
                 update_fields=["threads", "seen_at"],
             )
-        alive = Worker.objects.extra(where=["seen_at > now() - interval '30 seconds'"])  # noqa: S610
+        alive = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=30))
         total = alive.aggregate(n=Sum("threads"))["n"] or self._threads or 8
         self._cap = max(1, total * 3 // 4)
 

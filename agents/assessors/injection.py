@@ -34,7 +34,7 @@ _PATTERNS = (
     rf"\b(?:ignore|disregard|forget|override|bypass|skip)\b{_GAP}\b(?:previous|prior|above|earlier|preceding|your|system|"
     rf"moderation)\b[\s\S]{{0,25}}?\b{_RULES}\b",
     rf"\b(?:ignore|disregard|override|bypass)\s+(?:all|any|every)\s+(?:of\s+)?(?:the\s+)?{_RULES}\b",
-    rf"\b(?:new|updated|revised|real|actual) (?:(?:system|moderation) \w+|instructions?|directives?|prompts?)\s*:",
+    r"\b(?:new|updated|revised|real|actual) (?:(?:system|moderation) \w+|instructions?|directives?|prompts?)\s*:",
     r"\bmoderation (?:policy|rules?) (?:has|have|is|are|was|were)(?: been)? "
     r"(?:updated|changed|suspended|disabled|lifted)",
     rf"\b(?:classify|label|rate|tag|treat|score|judge|categori[sz]e|report|mark)\b (?:this|the|my|it|following|any)"
@@ -95,7 +95,9 @@ _SIGNS = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS), re.IGNO
 _BASE64 = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{32,4000}={0,2}")
 _HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){16,2000}(?!\w)")
 _WORD = re.compile(r"[a-z]{4,}")
-_ROT13 = tuple(codecs.encode(word, "rot13") for word in ("ignore", "instruct", "system", "classify", "verdict", "allow"))
+_ROT13 = tuple(
+    codecs.encode(word, "rot13") for word in ("ignore", "instruct", "system", "classify", "verdict", "allow")
+)
 # Words that people scramble inside ("ignroe all prevoius instrcutions"): models read them, patterns do not.
 _SCRAMBLED = {
     (word[0], "".join(sorted(word[1:-1])), word[-1]): word
@@ -113,7 +115,7 @@ def looks_injected(text: str) -> bool:
     """
     text = text[:MAX_TEXT]
     plain = normalise(text)
-    # dict: each form once. For most texts only the first two differ, and each search costs 5 us a letter.
+    # dict: each form once. For most texts only the first two differ, and a search takes about 1 us a letter.
     forms = dict.fromkeys((text, plain, visible(text), _WORD.sub(_unscramble, plain), _tag_writing(text)))
     if any(word in plain for word in _ROT13):
         forms[codecs.encode(plain, "rot13")] = None

@@ -33,7 +33,7 @@ _OVERLAY = re.compile("[\u0334-\u0338]")
 _ZALGO = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0]{3,}")
 _ORDINARY_COMPATIBILITY = frozenset("ªºµ™℠№℃℉℅")
 
-_UPPER = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕЅІЈКМНОРСТУХ", "abezhikmnoptyxabesijkmhopctyx", strict=True))  # noqa: RUF001
+_UPPER = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕЅІЈКМНОРСТУХ", "abezhikmnoptyxabesijkmhopctyx", strict=True))
 _LOWER = dict(
     zip(
         "авеһіјкмнорстухѕԁԛԝԍαβγεηικνορτυχωօսոհɑɡɩᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
@@ -44,9 +44,9 @@ _LOWER = dict(
 LOOKALIKES = {**_UPPER, **_LOWER}
 _BOXED = {start + i: chr(97 + i) for start in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)}
 _FOLD_UPPER = str.maketrans({**_UPPER, "Ё": "e"}) | _BOXED
-_FOLD_LOWER = str.maketrans({**_LOWER, "ı": "i", "ё": "e"})  # noqa: RUF001
-_TYPOGRAPHY = str.maketrans({**dict.fromkeys("‘’‚‛′", "'"), **dict.fromkeys("“”„‟«»″", '"')})  # noqa: RUF001
-_TYPOGRAPHY |= dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")  # noqa: RUF001
+_FOLD_LOWER = str.maketrans({**_LOWER, "ı": "i", "ё": "e"})
+_TYPOGRAPHY = str.maketrans({**dict.fromkeys("‘’‚‛′", "'"), **dict.fromkeys("“”„‟«»″", '"')})
+_TYPOGRAPHY |= dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
 _LEET = str.maketrans("0134578@$", "oieastbas")
 _LEET_TOKEN = re.compile(r"\S+")
 _LEET_LETTERS = frozenset("0134578@$!")

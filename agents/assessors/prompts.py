@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 
 from agents.assessors.normal_form import has_hidden, visible
 from agents.assessors.screening import normalise
@@ -88,7 +89,7 @@ def _evidence(brief: Brief) -> dict[str, object]:
     return evidence
 
 
-def encode(evidence: dict[str, object]) -> str:
+def encode(evidence: Mapping[str, object]) -> str:
     """JSON on few lines, accents readable, but whatever prints nothing and the `<|` of model control tokens escaped."""
     body = json.dumps(evidence, ensure_ascii=False, indent=1, default=str).replace("<|", "\\u003c|")
     return body if body.isascii() else "".join(map(_readable, body))

@@ -44,7 +44,7 @@ def screen_brief(brief: Brief) -> Screening:
     if "injection" not in flags:
         beside = [*brief.report_reasons, *_strings(brief.context)]
         # Once all together: an instruction may be split over several reports.
-        if any(map(looks_injected, beside)) or looks_injected("\n".join([brief.text, *beside])):
+        if beside and (any(map(looks_injected, beside)) or looks_injected("\n".join([brief.text, *beside]))):
             flags = ("injection", *flags)
     return Screening(flags)
 

@@ -29,7 +29,7 @@ class Reply:
 
 def nonce_of(request: Body) -> str:
     """The code of this call, as the model would read it."""
-    return re.findall(r'Set "nonce" to "([0-9a-f]+)"', request["messages"][-1]["content"])[-1]
+    return str(re.findall(r'Set "nonce" to "([0-9a-f]+)"', request["messages"][-1]["content"])[-1])
 
 
 def completion(content: str | None, *, model: str, finish: str = "stop", **message: Any) -> Body:
@@ -114,7 +114,7 @@ class StubGroq:
                 except OSError:
                     pass  # the client has gone away: that is what the timeout tests are about
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

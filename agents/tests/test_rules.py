@@ -7,6 +7,8 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
 from agents.assessors import build, matching
 from agents.assessors.rules import RulesAssessor
 from agents.contract import Severity
@@ -77,7 +79,7 @@ def test_a_runaway_pattern_is_cut_off_and_the_others_still_work() -> None:
     assert [finding.slug for finding in found.policies] == ["rudeness"]
 
 
-def test_many_runaways_end_the_call_instead_of_adding_up(monkeypatch) -> None:
+def test_many_runaways_end_the_call_instead_of_adding_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "CPU_SECONDS", 0.1)
     started = time.monotonic()
     hits = matching.find([r"(a+)+$"] * 50, "a" * 40 + "!", "")

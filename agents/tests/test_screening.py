@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agents.assessors.normal_form import has_hidden, is_mixed
 from agents.assessors.screening import gates, known_language, looks_injected, normalise, screen, screen_brief
-from agents.contract import Finding
+from agents.contract import Assessment, Brief, Finding
 from agents.tests.cases import BAD, GOOD, SPAM, brief, clean
 
 ATTACKS = (
@@ -99,7 +99,7 @@ HONEST = (
 )
 ORDINARY = (
     GOOD,
-    "Ich möchte „schöne“ Äpfel – für 3,50 € …",
+    "Ich möchte „schöne“ Äpfel \u2013 für 3,50 € …",
     "¿Qué tal, niño? ¡Mañana más! 2ª planta, 1º piso",
     "Cafe\u0301 decompose\u0301",
     "10\u00a0€ and 20\u202f% and\u2003wide spaces\r\n\ttabs",
@@ -113,7 +113,7 @@ HIDDEN = (
     "tag" + "".join(chr(0xE0000 + ord(c)) for c in "hi"),
     "🏴" + "".join(chr(0xE0000 + ord(c)) for c in "hide") + "\U000e007f",
     "\uff46ull width",
-    "𝐛𝐨𝐥𝐝",
+    "\U0001d41b\U0001d428\U0001d425\U0001d41d",
     "ⓒircled",
     "k\u0337i\u0337n\u0337d",
     "z\u0300\u0301\u0302\u0303\u0304algo",
@@ -154,7 +154,7 @@ def test_words_of_mixed_alphabets_are_noticed_but_science_is_not() -> None:
 def test_the_plain_form_undoes_every_disguise() -> None:
     for text in (
         "G\u200bARDEN",
-        "𝐆𝐚𝐫𝐝𝐞𝐧",
+        "\U0001d406\U0001d41a\U0001d42b\U0001d41d\U0001d41e\U0001d427",
         "g4rd3n",
         "g\u0430rd\u0435n",
         "g a r d e n",
@@ -208,7 +208,9 @@ def test_all_gates_agree_on_a_harmless_sure_and_unreported_post() -> None:
         (brief(), clean(flags=("injection",)), "injection"),
     ],
 )
-def test_each_gate_alone_keeps_a_case_for_a_human_and_says_why(case, assessment, word) -> None:
+def test_each_gate_alone_keeps_a_case_for_a_human_and_says_why(
+    case: Brief, assessment: Assessment | None, word: str
+) -> None:
     reasons = gates(case, assessment)
     assert len(reasons) == 1
     assert word in reasons[0]

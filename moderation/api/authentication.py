@@ -36,11 +36,23 @@ class ApiKeyAuthentication(BaseAuthentication):
         return 'Bearer realm="guardian"'
 
 
+def key_of(request: Request) -> ApiKey:
+    """The API key behind this request."""
+    if not isinstance(request.auth, ApiKey):
+        raise NoKey
+    return request.auth
+
+
+def client_of(request: Request) -> Client:
+    """The client app behind this request."""
+    return key_of(request).client
+
+
 class HasScope(BasePermission):
     """Each view names the scope of each method in `scopes`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         needed = view.scopes.get("GET" if request.method == "HEAD" else request.method)
-        if needed is not None and needed not in request.auth.scopes:
+        if needed is not None and needed not in key_of(request).scopes:
             raise NotAllowed(f"This key lacks the scope `{needed}`.", code="scope_missing")
         return True

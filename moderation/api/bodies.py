@@ -90,7 +90,9 @@ class StartBody(Body):
     content_type = StrictChoice(choices=ContentType.choices, default=ContentType.TEXT.value)
     language = Text(35, required=False, help_text="BCP 47")
     url = Text(LONGEST_URL, required=False, help_text="http or https")
-    context = serializers.JSONField(required=False, help_text="An object: at most 8 KiB, 8 levels deep")
+    context = serializers.JSONField(  # type: ignore[assignment]
+        required=False, help_text="An object: at most 8 KiB, 8 levels deep"
+    )
     report = ReportBody(required=False)
     priority = StrictChoice(choices=list(PRIORITIES), default="normal")
 

@@ -18,8 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from moderation.api import problems
+from moderation.api.authentication import client_of
 from moderation.errors import Conflict, ModerationError, Unacceptable
-from moderation.models import IdempotentAnswer
+from moderation.models import Client, IdempotentAnswer
 
 FORGOTTEN = {401, 429}
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -33,15 +34,13 @@ def answer(request: Request, act: Callable[[], Response]) -> HttpResponse:
             return act()
     if not _KEY.fullmatch(key):
         raise Unacceptable("An Idempotency-Key is 1 to 255 visible ASCII characters.", code="bad_idempotency_key")
-    print = _print_of(request)
+    client, print = client_of(request), _print_of(request)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"key:{request.user.pk}:{key}"]
-            )
+            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"key:{client.pk}:{key}"])
             if not cursor.fetchone()[0]:
                 raise Conflict("The first request with this key is still being carried out.", code="in_flight")
-        known = IdempotentAnswer.objects.filter(client=request.user, key=key).first()
+        known = IdempotentAnswer.objects.filter(client=client, key=key).first()
         if known is not None:
             return _replay(known, print)
         try:
@@ -52,7 +51,7 @@ def answer(request: Request, act: Callable[[], Response]) -> HttpResponse:
             if refusal is None or refusal.status_code in FORGOTTEN or refusal.status_code >= 500:
                 raise
             response = refusal
-        return _remember(request, key, print, response)
+        return _remember(client, key, print, response)
 
 
 def _print_of(request: Request) -> str:
@@ -72,14 +71,14 @@ def _replay(known: IdempotentAnswer, print: str) -> HttpResponse:
     return response
 
 
-def _remember(request: Request, key: str, print: str, response: Response) -> HttpResponse:
+def _remember(client: Client, key: str, print: str, response: Response) -> HttpResponse:
     body = JSONRenderer().render(response.data)
     headers = {
         "Content-Type": response.content_type or "application/json",
         **{name: response[name] for name in ("Location", "ETag") if name in response},
     }
     IdempotentAnswer.objects.create(
-        client=request.user, key=key, print=print, status=response.status_code, headers=headers, body=body
+        client=client, key=key, print=print, status=response.status_code, headers=headers, body=body
     )
     plain = HttpResponse(body, status=response.status_code)
     for name, value in headers.items():

@@ -18,9 +18,7 @@ CONTENT_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
 
 
-def problem(
-    status: int, code: str, title: str, detail: str, errors: tuple[FieldTrouble, ...] = ()
-) -> dict[str, Any]:
+def problem(status: int, code: str, title: str, detail: str, errors: tuple[FieldTrouble, ...] = ()) -> dict[str, Any]:
     """The document. `type` is about:blank: `code` is what programs should look at."""
     document: dict[str, Any] = {
         "type": "about:blank",

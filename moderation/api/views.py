@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from moderation.api import bodies, idempotency, representations
-from moderation.api.parsing import BODY_LIMIT, TooLarge
+from moderation.api.authentication import client_of
+from moderation.api.parsing import BODY_LIMIT, Malformed, TooLarge
 from moderation.errors import FieldTrouble, PreconditionFailed, Unacceptable
 from moderation.lifecycle import Status
 from moderation.models import Case, Scope
@@ -44,6 +45,8 @@ class PostDoor(Door):
     """A path that changes something: one transaction, once per Idempotency-Key."""
 
     def post(self, request: Request, **at: Any) -> HttpResponse:
+        if not request._request.body:
+            raise Malformed("The body is empty. Nothing was stored.")
         return idempotency.answer(request, lambda: self.act(request, **at))
 
     def act(self, request: Request, **at: Any) -> Response:
@@ -58,7 +61,7 @@ class Cases(PostDoor):
     def act(self, request: Request, **at: Any) -> Response:
         body = bodies.StartBody(data=request.data)
         body.is_valid(raise_exception=True)
-        accepted = intake.start(request.user, body.submission(), actor=_actor(request))
+        accepted = intake.start(client_of(request), body.submission(), actor=_actor(request))
         response = _case_response(accepted.case.pk, request, 200 if accepted.merged else 202)
         response.data["merged"] = accepted.merged
         response["Location"] = request.build_absolute_uri(response.data["links"]["self"])
@@ -66,7 +69,7 @@ class Cases(PostDoor):
 
     def get(self, request: Request) -> Response:
         page = CasePages()
-        rows = page.paginate_queryset(_filtered(cases_for(client=request.user), request), request, view=self)
+        rows = page.paginate_queryset(_filtered(cases_for(client=client_of(request)), request), request, view=self)
         return page.get_paginated_response([representations.case(dossier) for dossier in dossiers(rows or [])])
 
 
@@ -85,7 +88,7 @@ class CaseEvents(Door):
     scopes = {"GET": Scope.CASES_READ}
 
     def get(self, request: Request, case_id: UUID) -> Response:
-        case = the_case(case_id, client=request.user)
+        case = the_case(case_id, client=client_of(request))
         return Response({"results": [representations.event(event) for event in case.events.order_by("pk")]})
 
 
@@ -162,7 +165,7 @@ def _filtered(cases: QuerySet[Case], request: Request) -> QuerySet[Case]:
 
 def _case_to_change(request: Request, case_id: UUID) -> Case:
     """The client's case, locked, unless `If-Match` names another version than the present one."""
-    case = locked_case(case_id, client=request.user)
+    case = locked_case(case_id, client=client_of(request))
     wanted = request.headers.get("If-Match", "*").strip()
     if wanted != "*" and _etag(case) not in [tag.strip() for tag in wanted.split(",")]:
         raise PreconditionFailed(f"The case is at version {case.version} now. Nothing was changed; look again.")
@@ -170,7 +173,7 @@ def _case_to_change(request: Request, case_id: UUID) -> Case:
 
 
 def _case_response(case_id: UUID, request: Request, status: int) -> Response:
-    case = the_case(case_id, client=request.user)
+    case = the_case(case_id, client=client_of(request))
     return Response(representations.case(dossiers([case])[0]), status=status, headers={"ETag": _etag(case)})
 
 
@@ -179,4 +182,4 @@ def _etag(case: Case) -> str:
 
 
 def _actor(request: Request) -> str:
-    return f"client:{request.user.name}"
+    return f"client:{client_of(request).name}"

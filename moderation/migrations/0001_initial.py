@@ -12,478 +12,1000 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True)),
-                ('is_active', models.BooleanField(default=True)),
-                ('webhook_url', models.CharField(blank=True, default='', max_length=2000)),
-                ('webhook_secret', models.CharField(max_length=100)),
-                ('old_webhook_secret', models.CharField(blank=True, default='', max_length=100)),
-                ('old_secret_until', models.DateTimeField(blank=True, null=True)),
-                ('failing_since', models.DateTimeField(blank=True, null=True)),
-                ('tried_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200, unique=True)),
+                ("is_active", models.BooleanField(default=True)),
+                ("webhook_url", models.CharField(blank=True, default="", max_length=2000)),
+                ("webhook_secret", models.CharField(max_length=100)),
+                ("old_webhook_secret", models.CharField(blank=True, default="", max_length=100)),
+                ("old_secret_until", models.DateTimeField(blank=True, null=True)),
+                ("failing_since", models.DateTimeField(blank=True, null=True)),
+                ("tried_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=80, unique=True)),
-                ('is_active', models.BooleanField(default=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=80, unique=True)),
+                ("is_active", models.BooleanField(default=True)),
             ],
             options={
-                'verbose_name_plural': 'policies',
+                "verbose_name_plural": "policies",
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('threads', models.PositiveIntegerField()),
-                ('seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("name", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("threads", models.PositiveIntegerField()),
+                ("seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('role', models.CharField(choices=[('moderator', 'Moderator'), ('supervisor', 'Supervisor')], default='moderator', max_length=20)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("moderator", "Moderator"), ("supervisor", "Supervisor")],
+                        default="moderator",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('content_id', models.CharField(max_length=200)),
-                ('content_type', models.CharField(choices=[('text', 'Text'), ('post', 'Post'), ('comment', 'Comment'), ('message', 'Message'), ('profile', 'Profile'), ('review', 'Review'), ('listing', 'Listing'), ('other', 'Other')], default='text', max_length=20)),
-                ('text', models.TextField()),
-                ('text_hash', models.CharField(max_length=64)),
-                ('author_id', models.CharField(max_length=200)),
-                ('language', models.CharField(blank=True, default='', max_length=35)),
-                ('url', models.CharField(blank=True, default='', max_length=2000)),
-                ('context', models.JSONField(blank=True, default=dict)),
-                ('priority', models.PositiveSmallIntegerField(choices=[(0, 'Low'), (1, 'Normal'), (2, 'High'), (3, 'Urgent')], default=1)),
-                ('status', models.CharField(choices=[('pending_analysis', 'Being analysed'), ('pending_review', 'Waiting for review'), ('enforcing', 'Being enforced'), ('completed', 'Completed'), ('rolling_back', 'Being rolled back')], default='pending_analysis', max_length=20)),
-                ('outcome', models.CharField(blank=True, choices=[('cleared', 'Cleared by the agent'), ('no_violation', 'No violation'), ('violation', 'Violation'), ('withdrawn', 'Withdrawn')], default='', max_length=20)),
-                ('round', models.PositiveIntegerField(default=1)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('thread_version', models.CharField(blank=True, default='', max_length=20)),
-                ('claim_token', models.UUIDField(blank=True, null=True)),
-                ('claim_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('moved_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('due_at', models.DateTimeField()),
-                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('previous', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='moderation.case')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='moderation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("content_id", models.CharField(max_length=200)),
+                (
+                    "content_type",
+                    models.CharField(
+                        choices=[
+                            ("text", "Text"),
+                            ("post", "Post"),
+                            ("comment", "Comment"),
+                            ("message", "Message"),
+                            ("profile", "Profile"),
+                            ("review", "Review"),
+                            ("listing", "Listing"),
+                            ("other", "Other"),
+                        ],
+                        default="text",
+                        max_length=20,
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("text_hash", models.CharField(max_length=64)),
+                ("author_id", models.CharField(max_length=200)),
+                ("language", models.CharField(blank=True, default="", max_length=35)),
+                ("url", models.CharField(blank=True, default="", max_length=2000)),
+                ("context", models.JSONField(blank=True, default=dict)),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "Low"), (1, "Normal"), (2, "High"), (3, "Urgent")], default=1
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending_analysis", "Being analysed"),
+                            ("pending_review", "Waiting for review"),
+                            ("enforcing", "Being enforced"),
+                            ("completed", "Completed"),
+                            ("rolling_back", "Being rolled back"),
+                        ],
+                        default="pending_analysis",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("cleared", "Cleared by the agent"),
+                            ("no_violation", "No violation"),
+                            ("violation", "Violation"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
+                ("round", models.PositiveIntegerField(default=1)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("thread_version", models.CharField(blank=True, default="", max_length=20)),
+                ("claim_token", models.UUIDField(blank=True, null=True)),
+                ("claim_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("moved_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("due_at", models.DateTimeField()),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "previous",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="moderation.case",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="cases", to="moderation.client"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.CharField(max_length=16, primary_key=True, serialize=False)),
-                ('secret_hash', models.CharField(max_length=64)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('cases:read', 'Cases Read'), ('cases:write', 'Cases Write'), ('decisions:write', 'Decisions Write'), ('rollback:write', 'Rollback Write'), ('appeals:write', 'Appeals Write')], max_length=40), size=None)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='moderation.client')),
+                ("id", models.CharField(max_length=16, primary_key=True, serialize=False)),
+                ("secret_hash", models.CharField(max_length=64)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("cases:read", "Cases Read"),
+                                ("cases:write", "Cases Write"),
+                                ("decisions:write", "Decisions Write"),
+                                ("rollback:write", "Rollback Write"),
+                                ("appeals:write", "Appeals Write"),
+                            ],
+                            max_length=40,
+                        ),
+                        size=None,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="keys", to="moderation.client"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('round', models.PositiveIntegerField()),
-                ('outcome', models.CharField(max_length=20)),
-                ('actions', models.JSONField(default=list)),
-                ('reason', models.TextField(blank=True, default='')),
-                ('note', models.TextField(blank=True, default='')),
-                ('decided_by', models.CharField(max_length=200)),
-                ('decider', models.CharField(max_length=800)),
-                ('via', models.CharField(choices=[('console', 'Console'), ('api', 'Api')], max_length=10)),
-                ('earlier_decider', models.CharField(blank=True, max_length=800, null=True)),
-                ('decided_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='moderation.case')),
-                ('earlier', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.decision')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("round", models.PositiveIntegerField()),
+                ("outcome", models.CharField(max_length=20)),
+                ("actions", models.JSONField(default=list)),
+                ("reason", models.TextField(blank=True, default="")),
+                ("note", models.TextField(blank=True, default="")),
+                ("decided_by", models.CharField(max_length=200)),
+                ("decider", models.CharField(max_length=800)),
+                ("via", models.CharField(choices=[("console", "Console"), ("api", "Api")], max_length=10)),
+                ("earlier_decider", models.CharField(blank=True, max_length=800, null=True)),
+                ("decided_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="moderation.case"
+                    ),
+                ),
+                (
+                    "earlier",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="moderation.decision",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='case',
-            name='decision',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.decision'),
+            model_name="case",
+            name="decision",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="moderation.decision",
+            ),
         ),
         migrations.CreateModel(
-            name='Appeal',
+            name="Appeal",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('round', models.PositiveIntegerField()),
-                ('appellant_id', models.CharField(max_length=200)),
-                ('side', models.CharField(choices=[('author', 'Author'), ('reporter', 'Reporter')], max_length=10)),
-                ('statement', models.TextField()),
-                ('language', models.CharField(blank=True, default='', max_length=35)),
-                ('status', models.CharField(choices=[('submitted', 'Submitted'), ('under_review', 'Under review'), ('granted', 'Granted'), ('partly_granted', 'Partly granted'), ('denied', 'Denied'), ('inadmissible', 'Inadmissible'), ('withdrawn', 'Withdrawn')], default='submitted', max_length=15)),
-                ('answer', models.TextField(blank=True, default='')),
-                ('token', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='appeals', to='moderation.case')),
-                ('answered_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='moderation.decision')),
-                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='appeals', to='moderation.decision')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("round", models.PositiveIntegerField()),
+                ("appellant_id", models.CharField(max_length=200)),
+                ("side", models.CharField(choices=[("author", "Author"), ("reporter", "Reporter")], max_length=10)),
+                ("statement", models.TextField()),
+                ("language", models.CharField(blank=True, default="", max_length=35)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("submitted", "Submitted"),
+                            ("under_review", "Under review"),
+                            ("granted", "Granted"),
+                            ("partly_granted", "Partly granted"),
+                            ("denied", "Denied"),
+                            ("inadmissible", "Inadmissible"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="submitted",
+                        max_length=15,
+                    ),
+                ),
+                ("answer", models.TextField(blank=True, default="")),
+                ("token", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="appeals", to="moderation.case"
+                    ),
+                ),
+                (
+                    "answered_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="answers",
+                        to="moderation.decision",
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="appeals",
+                        to="moderation.decision",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('type', models.CharField(max_length=60)),
-                ('actor', models.CharField(max_length=200)),
-                ('data', models.JSONField(default=dict)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='moderation.case')),
-                ('client', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.client')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("type", models.CharField(max_length=60)),
+                ("actor", models.CharField(max_length=200)),
+                ("data", models.JSONField(default=dict)),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "case",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="moderation.case",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="moderation.client"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='IdempotentAnswer',
+            name="IdempotentAnswer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=255)),
-                ('print', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField()),
-                ('headers', models.JSONField()),
-                ('body', models.BinaryField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='moderation.client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=255)),
+                ("print", models.CharField(max_length=64)),
+                ("status", models.PositiveSmallIntegerField()),
+                ("headers", models.JSONField()),
+                ("body", models.BinaryField()),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="moderation.client"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('priority', models.PositiveSmallIntegerField()),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('published_until', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('direction', models.CharField(choices=[('apply', 'Apply'), ('reverse', 'Reverse')], max_length=10)),
-                ('action', models.CharField(max_length=40)),
-                ('params', models.JSONField(blank=True, default=dict)),
-                ('place', models.PositiveIntegerField()),
-                ('sequence', models.PositiveBigIntegerField()),
-                ('status', models.CharField(choices=[('planned', 'Planned'), ('delivering', 'Being delivered'), ('applied', 'Applied'), ('already', 'Was so already'), ('refused', 'Refused by the platform'), ('failed', 'Delivery failed'), ('cancelled', 'Cancelled before delivery'), ('retained', 'Kept for another decision'), ('reversing', 'Being reversed'), ('reversed', 'Reversed'), ('irreversible', 'Cannot be reversed'), ('expired', 'Expired')], default='planned', max_length=15)),
-                ('result', models.CharField(blank=True, default='', max_length=15)),
-                ('detail', models.TextField(blank=True, default='')),
-                ('first_tried_at', models.DateTimeField(blank=True, null=True)),
-                ('applied_at', models.DateTimeField(blank=True, null=True)),
-                ('reversed_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('released_at', models.DateTimeField(blank=True, null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='moderation.case')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.client')),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='moderation.decision')),
-                ('names', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.order')),
-                ('resends', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.order')),
-                ('undoes', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversal', to='moderation.order')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("priority", models.PositiveSmallIntegerField()),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("published_until", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("direction", models.CharField(choices=[("apply", "Apply"), ("reverse", "Reverse")], max_length=10)),
+                ("action", models.CharField(max_length=40)),
+                ("params", models.JSONField(blank=True, default=dict)),
+                ("place", models.PositiveIntegerField()),
+                ("sequence", models.PositiveBigIntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("planned", "Planned"),
+                            ("delivering", "Being delivered"),
+                            ("applied", "Applied"),
+                            ("already", "Was so already"),
+                            ("refused", "Refused by the platform"),
+                            ("failed", "Delivery failed"),
+                            ("cancelled", "Cancelled before delivery"),
+                            ("retained", "Kept for another decision"),
+                            ("reversing", "Being reversed"),
+                            ("reversed", "Reversed"),
+                            ("irreversible", "Cannot be reversed"),
+                            ("expired", "Expired"),
+                        ],
+                        default="planned",
+                        max_length=15,
+                    ),
+                ),
+                ("result", models.CharField(blank=True, default="", max_length=15)),
+                ("detail", models.TextField(blank=True, default="")),
+                ("first_tried_at", models.DateTimeField(blank=True, null=True)),
+                ("applied_at", models.DateTimeField(blank=True, null=True)),
+                ("reversed_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("released_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="orders", to="moderation.case"
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="moderation.client"
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="orders", to="moderation.decision"
+                    ),
+                ),
+                (
+                    "names",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="moderation.order",
+                    ),
+                ),
+                (
+                    "resends",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="moderation.order",
+                    ),
+                ),
+                (
+                    "undoes",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reversal",
+                        to="moderation.order",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('http_status', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('result', models.CharField(blank=True, default='', max_length=15)),
-                ('error', models.TextField(blank=True, default='')),
-                ('milliseconds', models.PositiveIntegerField()),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tries', to='moderation.order')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("http_status", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("result", models.CharField(blank=True, default="", max_length=15)),
+                ("error", models.TextField(blank=True, default="")),
+                ("milliseconds", models.PositiveIntegerField()),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tries", to="moderation.order"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='PolicyVersion',
+            name="PolicyVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=200)),
-                ('text', models.TextField()),
-                ('examples', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
-                ('terms', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
-                ('severity', models.CharField(choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High'), ('critical', 'Critical')], max_length=10)),
-                ('threshold', models.FloatField(default=0.7)),
-                ('allowed_actions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='moderation.policy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("title", models.CharField(max_length=200)),
+                ("text", models.TextField()),
+                (
+                    "examples",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "terms",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical")],
+                        max_length=10,
+                    ),
+                ),
+                ("threshold", models.FloatField(default=0.7)),
+                (
+                    "allowed_actions",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
+                    ),
+                ),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="moderation.policy"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['policy_id', '-number'],
+                "ordering": ["policy_id", "-number"],
             },
         ),
         migrations.AddField(
-            model_name='decision',
-            name='policies',
-            field=models.ManyToManyField(blank=True, related_name='+', to='moderation.policyversion'),
+            model_name="decision",
+            name="policies",
+            field=models.ManyToManyField(blank=True, related_name="+", to="moderation.policyversion"),
         ),
         migrations.CreateModel(
-            name='Report',
+            name="Report",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reporter_id', models.CharField(max_length=200)),
-                ('reason', models.TextField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='moderation.case')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reporter_id", models.CharField(max_length=200)),
+                ("reason", models.TextField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="reports", to="moderation.case"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('priority', models.PositiveSmallIntegerField()),
-                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('published_until', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('kind', models.CharField(choices=[('start', 'Analysis'), ('resume', 'Enforcement'), ('rollback', 'Rollback')], max_length=10)),
-                ('round', models.PositiveIntegerField()),
-                ('requested_by', models.CharField(blank=True, default='', max_length=200)),
-                ('reason', models.TextField(blank=True, default='')),
-                ('keep_in_force', models.BooleanField(default=False)),
-                ('failure', models.TextField(blank=True, default='')),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
-                ('cancelled_at', models.DateTimeField(blank=True, null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='moderation.case')),
-                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.decision')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("priority", models.PositiveSmallIntegerField()),
+                ("due_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("published_until", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("start", "Analysis"), ("resume", "Enforcement"), ("rollback", "Rollback")],
+                        max_length=10,
+                    ),
+                ),
+                ("round", models.PositiveIntegerField()),
+                ("requested_by", models.CharField(blank=True, default="", max_length=200)),
+                ("reason", models.TextField(blank=True, default="")),
+                ("keep_in_force", models.BooleanField(default=False)),
+                ("failure", models.TextField(blank=True, default="")),
+                ("done_at", models.DateTimeField(blank=True, null=True)),
+                ("cancelled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="moderation.case"
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="moderation.decision",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Seal',
+            name="Seal",
             fields=[
-                ('position', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('hash', models.CharField(max_length=64)),
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='seal', to='moderation.event')),
+                ("position", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="seal", to="moderation.event"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='Subject',
+            name="Subject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('content', 'Content'), ('author', 'Author')], max_length=10)),
-                ('external_id', models.CharField(max_length=200)),
-                ('last_sequence', models.PositiveBigIntegerField(default=0)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='moderation.client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=[("content", "Content"), ("author", "Author")], max_length=10)),
+                ("external_id", models.CharField(max_length=200)),
+                ("last_sequence", models.PositiveBigIntegerField(default=0)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="moderation.client"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='order',
-            name='subject',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='moderation.subject'),
+            model_name="order",
+            name="subject",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="orders", to="moderation.subject"
+            ),
         ),
         migrations.CreateModel(
-            name='Assessment',
+            name="Assessment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('round', models.PositiveIntegerField()),
-                ('route', models.CharField(max_length=10)),
-                ('violation', models.BooleanField()),
-                ('confidence', models.FloatField()),
-                ('severity', models.CharField(blank=True, default='', max_length=10)),
-                ('summary', models.TextField()),
-                ('findings', models.JSONField(default=list)),
-                ('recommended_actions', models.JSONField(default=list)),
-                ('doubts', models.JSONField(default=list)),
-                ('flags', models.JSONField(default=list)),
-                ('analyst', models.CharField(max_length=40)),
-                ('model', models.CharField(blank=True, default='', max_length=100)),
-                ('input_tokens', models.PositiveIntegerField(default=0)),
-                ('output_tokens', models.PositiveIntegerField(default=0)),
-                ('cost_usd', models.FloatField(default=0)),
-                ('seconds', models.FloatField(default=0)),
-                ('trace_id', models.CharField(blank=True, default='', max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assessments', to='moderation.case')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("round", models.PositiveIntegerField()),
+                ("route", models.CharField(max_length=10)),
+                ("violation", models.BooleanField()),
+                ("confidence", models.FloatField()),
+                ("severity", models.CharField(blank=True, default="", max_length=10)),
+                ("summary", models.TextField()),
+                ("findings", models.JSONField(default=list)),
+                ("recommended_actions", models.JSONField(default=list)),
+                ("doubts", models.JSONField(default=list)),
+                ("flags", models.JSONField(default=list)),
+                ("analyst", models.CharField(max_length=40)),
+                ("model", models.CharField(blank=True, default="", max_length=100)),
+                ("input_tokens", models.PositiveIntegerField(default=0)),
+                ("output_tokens", models.PositiveIntegerField(default=0)),
+                ("cost_usd", models.FloatField(default=0)),
+                ("seconds", models.FloatField(default=0)),
+                ("trace_id", models.CharField(blank=True, default="", max_length=64)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="assessments", to="moderation.case"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('case', 'round'), name='one_assessment_per_round')],
+                "constraints": [models.UniqueConstraint(fields=("case", "round"), name="one_assessment_per_round")],
             },
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(condition=models.Q(('status', 'pending_review')), fields=['-priority', 'due_at', 'id'], name='case_queue'),
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("status", "pending_review")),
+                fields=["-priority", "due_at", "id"],
+                name="case_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['client', '-created_at', '-id'], name='case_by_client'),
+            model_name="case",
+            index=models.Index(fields=["client", "-created_at", "-id"], name="case_by_client"),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['client', 'content_id'], name='case_by_content'),
+            model_name="case",
+            index=models.Index(fields=["client", "content_id"], name="case_by_content"),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['client', 'author_id'], name='case_by_author'),
+            model_name="case",
+            index=models.Index(fields=["client", "author_id"], name="case_by_author"),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(condition=models.Q(('status', 'completed'), _negated=True), fields=['moved_at'], name='case_unfinished'),
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("status", "completed"), _negated=True), fields=["moved_at"], name="case_unfinished"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending_analysis', 'pending_review', 'enforcing', 'completed', 'rolling_back'])), name='case_known_status'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["pending_analysis", "pending_review", "enforcing", "completed", "rolling_back"])
+                ),
+                name="case_known_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['cleared', 'no_violation', 'violation', 'withdrawn']), ('status', 'completed')), models.Q(models.Q(('status', 'completed'), _negated=True), ('outcome', '')), _connector='OR'), name='case_outcome_when_completed'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("outcome__in", ["cleared", "no_violation", "violation", "withdrawn"]), ("status", "completed")
+                    ),
+                    models.Q(models.Q(("status", "completed"), _negated=True), ("outcome", "")),
+                    _connector="OR",
+                ),
+                name="case_outcome_when_completed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'completed'), _negated=True), fields=('client', 'content_id', 'text_hash'), name='one_open_case_per_text'),
+            model_name="case",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "completed"), _negated=True),
+                fields=("client", "content_id", "text_hash"),
+                name="one_open_case_per_text",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claim_token', None), ('claim_until', None), ('claimed_by', None)), models.Q(('claim_token__isnull', False), ('claim_until__isnull', False), ('claimed_by__isnull', False)), _connector='OR'), name='claim_whole_or_none'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("claim_token", None), ("claim_until", None), ("claimed_by", None)),
+                    models.Q(
+                        ("claim_token__isnull", False), ("claim_until__isnull", False), ("claimed_by__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="claim_whole_or_none",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='appeal',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['submitted', 'under_review', 'granted', 'partly_granted', 'denied', 'inadmissible', 'withdrawn'])), name='appeal_known_status'),
+            model_name="appeal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "submitted",
+                            "under_review",
+                            "granted",
+                            "partly_granted",
+                            "denied",
+                            "inadmissible",
+                            "withdrawn",
+                        ],
+                    )
+                ),
+                name="appeal_known_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='appeal',
-            constraint=models.UniqueConstraint(fields=('case', 'round', 'appellant_id'), name='one_appeal_per_party_and_round'),
+            model_name="appeal",
+            constraint=models.UniqueConstraint(
+                fields=("case", "round", "appellant_id"), name="one_appeal_per_party_and_round"
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['at'], name='event_by_time'),
+            model_name="event",
+            index=models.Index(fields=["at"], name="event_by_time"),
         ),
         migrations.AddConstraint(
-            model_name='idempotentanswer',
-            constraint=models.UniqueConstraint(fields=('client', 'key'), name='one_answer_per_key'),
+            model_name="idempotentanswer",
+            constraint=models.UniqueConstraint(fields=("client", "key"), name="one_answer_per_key"),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(fields=('policy', 'number'), name='one_version_per_number'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(fields=("policy", "number"), name="one_version_per_number"),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('threshold__gte', 0), ('threshold__lte', 1)), name='threshold_is_a_share'),
+            model_name="policyversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("threshold__gte", 0), ("threshold__lte", 1)), name="threshold_is_a_share"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['low', 'medium', 'high', 'critical'])), name='known_severity'),
+            model_name="policyversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("severity__in", ["low", "medium", "high", "critical"])), name="known_severity"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(condition=models.Q(('withdrawn_at', None)), fields=('case', 'round'), name='one_decision_per_round'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("withdrawn_at", None)), fields=("case", "round"), name="one_decision_per_round"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['no_violation', 'violation'])), name='decision_is_a_ruling'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("outcome__in", ["no_violation", "violation"])), name="decision_is_a_ruling"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('earlier', None), ('earlier_decider', None)), models.Q(('earlier__isnull', False), ('earlier_decider__isnull', False)), _connector='OR'), name='earlier_decider_is_named'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("earlier", None), ("earlier_decider", None)),
+                    models.Q(("earlier__isnull", False), ("earlier_decider__isnull", False)),
+                    _connector="OR",
+                ),
+                name="earlier_decider_is_named",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('earlier_decider', None), models.Q(('earlier_decider', models.F('decider')), _negated=True), _connector='OR'), name='second_decider_differs'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("earlier_decider", None),
+                    models.Q(("earlier_decider", models.F("decider")), _negated=True),
+                    _connector="OR",
+                ),
+                name="second_decider_differs",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='report',
-            constraint=models.UniqueConstraint(fields=('case', 'reporter_id'), name='one_report_per_reporter'),
+            model_name="report",
+            constraint=models.UniqueConstraint(fields=("case", "reporter_id"), name="one_report_per_reporter"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('cancelled_at', None), ('done_at', None)), fields=['-priority', 'due_at'], name='run_waiting'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("cancelled_at", None), ("done_at", None)),
+                fields=["-priority", "due_at"],
+                name="run_waiting",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('cancelled_at', None)), fields=('case', 'kind', 'round'), name='one_run_per_kind_and_round'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("cancelled_at", None)),
+                fields=("case", "kind", "round"),
+                name="one_run_per_kind_and_round",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['start', 'resume', 'rollback'])), name='run_known_kind'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["start", "resume", "rollback"])), name="run_known_kind"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.UniqueConstraint(fields=('client', 'kind', 'external_id'), name='one_row_per_subject'),
+            model_name="subject",
+            constraint=models.UniqueConstraint(fields=("client", "kind", "external_id"), name="one_row_per_subject"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ['delivering', 'planned'])), fields=['client', '-priority', 'due_at'], name='order_in_line'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("status__in", ["delivering", "planned"])),
+                fields=["client", "-priority", "due_at"],
+                name="order_in_line",
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ['delivering', 'planned'])), fields=['subject', 'sequence'], name='order_subject_line'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("status__in", ["delivering", "planned"])),
+                fields=["subject", "sequence"],
+                name="order_subject_line",
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('direction', 'apply'), ('released_at', None)), fields=['subject', 'action'], name='order_held'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("direction", "apply"), ("released_at", None)),
+                fields=["subject", "action"],
+                name="order_held",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['planned', 'delivering', 'applied', 'already', 'refused', 'failed', 'cancelled', 'retained', 'reversing', 'reversed', 'irreversible', 'expired'])), name='order_known_status'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "planned",
+                            "delivering",
+                            "applied",
+                            "already",
+                            "refused",
+                            "failed",
+                            "cancelled",
+                            "retained",
+                            "reversing",
+                            "reversed",
+                            "irreversible",
+                            "expired",
+                        ],
+                    )
+                ),
+                name="order_known_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('direction', 'apply'), ('undoes', None)), models.Q(('direction', 'reverse'), ('names__isnull', False), ('undoes__isnull', False)), _connector='OR'), name='reversal_undoes_something'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("direction", "apply"), ("undoes", None)),
+                    models.Q(("direction", "reverse"), ("names__isnull", False), ("undoes__isnull", False)),
+                    _connector="OR",
+                ),
+                name="reversal_undoes_something",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['delivering', 'planned'])), fields=('subject', 'sequence'), name='one_order_per_turn'),
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["delivering", "planned"])),
+                fields=("subject", "sequence"),
+                name="one_order_per_turn",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('direction', 'apply'), ('resends', None)), fields=('decision', 'subject', 'action'), name='one_apply_per_decision'),
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("direction", "apply"), ("resends", None)),
+                fields=("decision", "subject", "action"),
+                name="one_apply_per_decision",
+            ),
         ),
     ]

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from agents.contract import Assessment as Thought
 from agents.contract import Brief, LeaseLost, PolicyBrief, Route, Severity
+from moderation.faultpoints import reach
 from moderation.models import Assessment, Case, PolicyVersion, Run
 from moderation.services import enforcement
 from moderation.services.policies import current_versions
@@ -54,6 +55,8 @@ class CaseRows:
             row, _ = Assessment.objects.get_or_create(
                 case_id=case_id, round=round, defaults=_columns(assessment, route)
             )
+            reach("analysis.before_assessment")
+        reach("analysis.after_assessment")
         return Route(row.route)
 
     def record_failure(self, failure: str) -> None:
@@ -79,6 +82,7 @@ class CaseRows:
         )
         if cursor.fetchone() is None:
             raise LeaseLost
+        reach("analysis.in_fence")
 
     def _hold_lease(self) -> None:
         held = Run.objects.select_for_update(no_key=True).filter(
@@ -93,10 +97,12 @@ class CaseRows:
         if self._case.decision is None:
             raise ValueError(f"case {case_id} has no decision to carry out")
         enforcement.plan(self._case, self._case.decision)
+        reach("resume.orders_planned")
 
     def reverse(self, case_id: str, round: int) -> None:
         if not self._run.keep_in_force:
             enforcement.plan_reversals(self._case)
+        reach("rollback.reversals_planned")
 
 
 def _policy_brief(version: PolicyVersion) -> PolicyBrief:

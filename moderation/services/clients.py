@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.crypto import constant_time_compare
 
-from moderation import signing
+from moderation import outbound, signing
 from moderation.errors import Unacceptable
 from moderation.models import ApiKey, Client, Scope
 
@@ -32,6 +33,45 @@ def create(name: str, *, webhook_url: str = "", scopes: Sequence[str] | None = N
         raise Unacceptable(f"There is a client called {name!r} already; choose another name.")
     client = Client.objects.create(name=name, webhook_url=webhook_url, webhook_secret=secret or signing.new_secret())
     return NewClient(client, new_key(client, scopes=scopes), client.webhook_secret)
+
+
+@transaction.atomic
+def ensure(name: str, *, api_key: str, webhook_secret: str, webhook_url: str) -> Client:
+    """Have an active client of this name with exactly this key, secret and address, whatever the database held.
+
+    For a client whose secrets are kept elsewhere: the demo's own, in its data directory.
+    """
+    parts = signing.split_api_key(api_key)
+    if parts is None:
+        raise ValueError("The key does not have the form of an API key.")
+    key_id, secret = parts
+    client, new = Client.objects.select_for_update().get_or_create(
+        name=name, defaults={"webhook_url": webhook_url, "webhook_secret": webhook_secret}
+    )
+    if not new:
+        if client.webhook_url != webhook_url and client.failing_since is not None:
+            client.tried_at = client.failing_since  # the new address is probed at once
+        client.webhook_url, client.webhook_secret, client.is_active = webhook_url, webhook_secret, True
+        client.save()
+    ApiKey.objects.update_or_create(
+        id=key_id,
+        defaults={
+            "client": client,
+            "secret_hash": signing.print_of(secret),
+            "scopes": Scope.values,
+            "revoked_at": None,
+            "expires_at": None,
+        },
+    )
+    return client
+
+
+def check_webhook_url(url: str) -> None:
+    """Raises Unacceptable, in one sentence, for an address that no webhook could ever be delivered to."""
+    try:
+        outbound.check_url(url, allow_loopback=settings.ALLOW_LOOPBACK_WEBHOOKS)
+    except outbound.OutboundError as error:
+        raise Unacceptable(error.message) from error
 
 
 def new_key(client: Client, *, scopes: Sequence[str] | None = None) -> str:

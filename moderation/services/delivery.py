@@ -22,10 +22,12 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from moderation import outbound, signing
+from moderation.faultpoints import reach
 from moderation.lifecycle import IN_LINE, Direction, OrderStatus
-from moderation.models import Attempt, Case, Client, Event, Order
+from moderation.models import Attempt, Case, Client, Order
 from moderation.selectors.access import locked_case
 from moderation.services import enforcement
+from moderation.services.history import SYSTEM, note
 from moderation.services.wakeup import wake_relay
 
 LEASE = timedelta(seconds=30)
@@ -34,7 +36,7 @@ RETRY_SECONDS = (1, 5, 30, 120, 600, 3600, 21_600)
 """Waits after each failed try; then every 12 h (contract section 5)."""
 LAST_WAIT_SECONDS = 43_200
 GIVE_UP_AFTER = timedelta(hours=72)
-PROBE_EVERY = timedelta(seconds=30)
+PROBE_EVERY_SECONDS = 30
 RESULTS = {"applied": OrderStatus.APPLIED, "already": OrderStatus.ALREADY, "refused": OrderStatus.REFUSED}
 
 _log = logging.getLogger(__name__)
@@ -55,7 +57,11 @@ def deliver(order_id: uuid.UUID) -> None:
     order = take(order_id)
     if order is None:
         return
-    record(order, send(order))
+    reach("deliver.taken")
+    reply = send(order)
+    reach("deliver.sent")
+    record(order, reply)
+    reach("deliver.recorded")
 
 
 # --- take --------------------------------------------------------------------------------------------------------
@@ -202,6 +208,7 @@ def record(taken: Order, reply: Reply) -> None:
             _fail(case, order, reply.detail)
         enforcement.settle_or_reopen(case)
         wake_relay()
+        reach("deliver.in_record")
     _watch_endpoint(taken.client_id, answered=reply.http_status is not None and reply.result is not None)
 
 
@@ -212,20 +219,20 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str) -> None:
     if result != OrderStatus.REFUSED:
         order.applied_at = timezone.now()
     order.save()
-    if order.direction == Direction.REVERSE and order.undoes is not None:
+    if order.undoes is not None:
         if result == OrderStatus.REFUSED:
-            Order.objects.filter(pk=order.undoes_id, status=OrderStatus.REVERSING).update(
+            Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
                 status=OrderStatus.REFUSED, last_error=f"The platform refused to reverse it. {detail}".strip()
             )
         else:
             Order.objects.filter(
-                Q(pk=order.undoes_id) | Q(sequence__lt=order.sequence),
+                Q(pk=order.undoes.pk) | Q(sequence__lt=order.sequence),
                 subject_id=order.subject_id,
                 action=order.undoes.action,
                 direction=Direction.APPLY,
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
             ).update(status=OrderStatus.REVERSED, reversed_at=Now())
-    _note(case, order, f"order.{result.value}", {"detail": detail} if detail else {})
+    _note(case, order, f"order.{result.value}", detail=detail)
 
 
 def _fail(case: Case, order: Order, why: str) -> None:
@@ -239,18 +246,18 @@ def _fail(case: Case, order: Order, why: str) -> None:
     order.due_at = min(timezone.now() + timedelta(seconds=wait), first + GIVE_UP_AFTER)
     order.save()
     if order.attempts == 1:
-        _note(case, order, "order.delayed", {"error": order.last_error})
+        _note(case, order, "order.delayed", error=order.last_error)
 
 
 def fail_for_good(case: Case, order: Order) -> None:
     """Nothing came of it in 72 hours: the order leaves the line and is listed for supervisors."""
     order.status = OrderStatus.FAILED
     order.save()
-    if order.direction == Direction.REVERSE:
-        Order.objects.filter(pk=order.undoes_id, status=OrderStatus.REVERSING).update(
+    if order.undoes is not None:
+        Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
             status=OrderStatus.FAILED, last_error=f"Its reversal could not be delivered. {order.last_error}"
         )
-    _note(case, order, "order.failed", {"error": order.last_error})
+    _note(case, order, "order.failed", error=order.last_error)
 
 
 def _end_overtaken(order: Order, reply: Reply) -> None:
@@ -287,7 +294,7 @@ def probe_failing_endpoints() -> int:
             """
             WITH tired AS (
                 UPDATE moderation_client SET tried_at = now()
-                WHERE failing_since IS NOT NULL AND webhook_url <> '' AND tried_at <= now() - %s RETURNING id
+                WHERE failing_since IS NOT NULL AND webhook_url <> '' AND tried_at <= now() - make_interval(secs => %s) RETURNING id
             )
             UPDATE moderation_order SET due_at = now(), published_until = NULL
             WHERE id IN (
@@ -296,7 +303,7 @@ def probe_failing_endpoints() -> int:
                 ORDER BY o.client_id, o.due_at
             )
             """,
-            [PROBE_EVERY],
+            [PROBE_EVERY_SECONDS],
         )
         count: int = cursor.rowcount
     if count:
@@ -304,11 +311,5 @@ def probe_failing_endpoints() -> int:
     return count
 
 
-def _note(case: Case, order: Order, type: str, data: dict[str, Any]) -> None:
-    Event.objects.create(
-        case=case,
-        client_id=case.client_id,
-        type=type,
-        actor=enforcement.SYSTEM,
-        data={"order_id": str(order.pk), "action": order.action, **data},
-    )
+def _note(case: Case, order: Order, what: str, **data: Any) -> None:
+    note(case, what, actor=SYSTEM, order_id=str(order.pk), action=order.action, **data)

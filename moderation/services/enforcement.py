@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Max, Q
 from django.utils import timezone
@@ -25,12 +24,12 @@ from moderation.lifecycle import (
     Status,
     move,
 )
-from moderation.models import Case, Decision, Event, Order, Subject
+from moderation.models import Case, Decision, Order, Subject
 from moderation.models.actions import ACTIONS, SubjectKind
 from moderation.models.case import REVIEW_HOURS
+from moderation.services.history import SYSTEM, note
 from moderation.services.wakeup import wake_relay
 
-SYSTEM = "guardian"
 REOPEN_AFTER = timedelta(minutes=10)
 """A dead endpoint never keeps a person from a second review for longer."""
 
@@ -69,7 +68,12 @@ def plan(case: Case, decision: Decision) -> None:
     line.append(applies)
     line.write()
     if applies:
-        _note(case, "order.planned", orders=[{"id": str(order.id), "action": order.action} for order in applies])
+        note(
+            case,
+            "order.planned",
+            actor=SYSTEM,
+            orders=[{"id": str(order.id), "action": order.action} for order in applies],
+        )
 
 
 def plan_reversals(case: Case) -> None:
@@ -80,9 +84,10 @@ def plan_reversals(case: Case) -> None:
     line = _Line(case, {SubjectKind(order.subject.kind) for order in held})
     line.release(held, successors=[])
     line.write()
-    _note(
+    note(
         case,
         "order.reversals_planned",
+        actor=SYSTEM,
         orders=[{"id": str(order.id), "action": order.action, "status": order.status} for order in held],
     )
 
@@ -275,7 +280,3 @@ def _unreleased(case: Case) -> list[Order]:
         .filter(direction=Direction.APPLY, released_at=None)
         .order_by("place")
     )
-
-
-def _note(case: Case, type: str, **data: Any) -> None:
-    Event.objects.create(case=case, client_id=case.client_id, type=type, actor=SYSTEM, data=data)

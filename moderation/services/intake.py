@@ -10,10 +10,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from moderation.faultpoints import reach
 from moderation.lifecycle import Priority, RunKind, Status
-from moderation.models import Case, Client, Event, Report
+from moderation.models import Case, Client
 from moderation.models.case import REVIEW_HOURS, ContentType
 from moderation.services import runs
+from moderation.services.history import note
 
 
 @dataclass(frozen=True)
@@ -82,35 +84,23 @@ def start(client: Client, submission: Submission, *, actor: str) -> Accepted:
         previous=known[0] if known else None,
         due_at=timezone.now() + timedelta(hours=REVIEW_HOURS[submission.priority]),
     )
-    Event.objects.create(
-        case=case,
-        client=client,
-        type="case.accepted",
-        actor=actor,
-        data={"to": Status.PENDING_ANALYSIS.value, "round": 1},
-    )
+    note(case, "case.accepted", actor=actor, to=Status.PENDING_ANALYSIS.value, round=1)
     _keep_report(case, submission, actor=actor)
     runs.queue(case, RunKind.START)
+    reach("intake.before_commit")
     return Accepted(case, merged=False)
 
 
 def _keep_report(case: Case, submission: Submission, *, actor: str) -> None:
     if not submission.reporter_id:
         return
-    report = Report(case=case, reporter_id=submission.reporter_id, reason=submission.report_reason)
     # RETURNING tells whether this reporter is new to the case; bulk_create with ignore_conflicts would not.
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO moderation_report (case_id, reporter_id, reason) VALUES (%s, %s, %s)"
             " ON CONFLICT (case_id, reporter_id) DO NOTHING RETURNING id",
-            [case.pk, report.reporter_id, report.reason],
+            [case.pk, submission.reporter_id, submission.report_reason],
         )
         new = cursor.fetchone() is not None
     if new:
-        Event.objects.create(
-            case=case,
-            client_id=case.client_id,
-            type="case.reported",
-            actor=actor,
-            data={"reporter_id": submission.reporter_id},
-        )
+        note(case, "case.reported", actor=actor, reporter_id=submission.reporter_id)

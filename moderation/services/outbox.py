@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import connection, transaction
 
 from moderation.lifecycle import Priority, RunKind
 
-OFFER = timedelta(seconds=30)
+OFFER_SECONDS = 30
 DELIVERIES_PER_ENDPOINT = 2
 LEGS_AT_ONCE = 100
 LANES = {Priority.LOW: "low", Priority.NORMAL: "normal", Priority.HIGH: "high", Priority.URGENT: "high"}
@@ -32,7 +31,7 @@ class Offer:
 
 
 _CLAIM_RUNS = """
-    UPDATE moderation_run SET published_until = now() + %(offer)s
+    UPDATE moderation_run SET published_until = now() + make_interval(secs => %(offer)s)
     WHERE id IN (
         SELECT id FROM moderation_run
         WHERE done_at IS NULL AND cancelled_at IS NULL AND due_at <= now() AND kind = ANY(%(kinds)s)
@@ -68,7 +67,7 @@ _CLAIM_ORDERS = """
           AND NOT EXISTS (SELECT 1 FROM moderation_order p WHERE p.status IN ('planned', 'delivering')
                           AND p.subject_id = o.subject_id AND p.sequence < o.sequence)
     )
-    UPDATE moderation_order SET published_until = now() + %(offer)s
+    UPDATE moderation_order SET published_until = now() + make_interval(secs => %(offer)s)
     WHERE id IN (SELECT id FROM ready WHERE turn <= %(cap)s)
     RETURNING 'order', id, priority
 """
@@ -81,14 +80,16 @@ def claim(*, starts_at_once: int) -> list[Offer]:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('guardian-outbox', 0))")
         if not cursor.fetchone()[0]:
             return []
-        cursor.execute(_CLAIM_RUNS, {"offer": OFFER, "kinds": [RunKind.RESUME, RunKind.ROLLBACK], "room": LEGS_AT_ONCE})
+        cursor.execute(
+            _CLAIM_RUNS, {"offer": OFFER_SECONDS, "kinds": [RunKind.RESUME, RunKind.ROLLBACK], "room": LEGS_AT_ONCE}
+        )
         rows = cursor.fetchall()
         cursor.execute(_STARTS_OUT)
         room = starts_at_once - cursor.fetchone()[0]
         if room > 0:
-            cursor.execute(_CLAIM_RUNS, {"offer": OFFER, "kinds": [RunKind.START], "room": room})
+            cursor.execute(_CLAIM_RUNS, {"offer": OFFER_SECONDS, "kinds": [RunKind.START], "room": room})
             rows += cursor.fetchall()
-        cursor.execute(_CLAIM_ORDERS, {"offer": OFFER, "cap": DELIVERIES_PER_ENDPOINT})
+        cursor.execute(_CLAIM_ORDERS, {"offer": OFFER_SECONDS, "cap": DELIVERIES_PER_ENDPOINT})
         rows += cursor.fetchall()
     rows.sort(key=lambda row: -row[2])
     return [Offer(kind, id, LANES[Priority(priority)]) for kind, id, priority in rows]

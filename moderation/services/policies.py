@@ -23,7 +23,7 @@ def current_versions() -> list[PolicyVersion]:
 
 
 def named(slugs: list[str]) -> list[PolicyVersion]:
-    """The versions in force of the policies with these slugs. Raises Unacceptable with a pointer to each unknown one."""
+    """The versions in force of the policies with these slugs. Raises Unacceptable, a pointer to each unknown one."""
     versions = {version.policy.slug: version for version in current_versions()} if slugs else {}
     unknown = [
         FieldTrouble(f"/policies/{index}", f"There is no policy `{slug}`.")

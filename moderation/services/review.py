@@ -15,10 +15,11 @@ from django.db.models.functions import Now
 
 from moderation.errors import Conflict, FieldTrouble, IllegalMove, NotAllowed, PreconditionFailed, Unacceptable
 from moderation.lifecycle import RULINGS, Move, Outcome, RunKind, Status, check, move
-from moderation.models import Case, Decision, Event, Run, User, Via
+from moderation.models import Case, Decision, Run, User, Via
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
 from moderation.selectors.access import locked_case
 from moderation.services import policies, runs
+from moderation.services.history import note
 
 CLAIM = timedelta(seconds=120)
 """How long a claim lasts without a heartbeat."""
@@ -61,7 +62,7 @@ def claim(case_id: uuid.UUID, user: User) -> Case:
     token = case.claim_token if renewed else uuid.uuid4()
     Case.objects.filter(pk=case.pk).update(claimed_by=user, claim_token=token, claim_until=Now() + CLAIM)
     if not renewed:
-        _note(case, "case.claimed", user.get_username())
+        note(case, "case.claimed", actor=user.get_username())
     case.refresh_from_db(fields=["claimed_by", "claim_token", "claim_until"])
     return case
 
@@ -87,7 +88,7 @@ def release(case_id: uuid.UUID, user: User) -> None:
     if case.claimed_by_id is None or (case.claimed_by_id != user.pk and not user.is_supervisor):
         return
     Case.objects.filter(pk=case.pk).update(claimed_by=None, claim_token=None, claim_until=None)
-    _note(case, "case.released", user.get_username())
+    note(case, "case.released", actor=user.get_username())
 
 
 def _claim_is_live(case: Case) -> bool:
@@ -230,7 +231,3 @@ def _known_actions(ruling: Ruling) -> list[dict[str, Any]]:
     if troubles:
         raise Unacceptable("The decision cannot be accepted. Nothing was changed.", errors=troubles)
     return known
-
-
-def _note(case: Case, type: str, actor: str) -> None:
-    Event.objects.create(case=case, client_id=case.client_id, type=type, actor=actor, data={})

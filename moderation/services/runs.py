@@ -24,10 +24,12 @@ from django.db.models.functions import Now
 
 from agents.contract import LeaseLost, Leg, TryLater
 from agents.runner import GRAPH_VERSION, Agent
+from moderation.faultpoints import reach
 from moderation.lifecycle import Move, RunKind, Status, move
-from moderation.models import Case, Decision, Event, Run
+from moderation.models import Case, Decision, Run
 from moderation.services import enforcement
 from moderation.services.casework import CaseRows
+from moderation.services.history import note
 from moderation.services.wakeup import wake_relay
 
 LEASE = timedelta(seconds=45)
@@ -121,7 +123,9 @@ def analyse(run_id: uuid.UUID) -> None:
                 round=run.round,
                 fence=rows.fence,
             )
+        reach("analysis.before_pause")
         _end_analysis(run, rows)
+        reach("analysis.after_pause")
     except TryLater as later:
         _postpone(run, later.seconds, str(later))
     except LeaseLost:
@@ -155,6 +159,7 @@ def _end_analysis(run: Run, rows: CaseRows) -> None:
         outcome = {"outcome": "cleared"} if how is Move.CLEAR else {}
         move(case, how, actor="agent", thread_version=GRAPH_VERSION, data={"failure": rows.failure()}, **outcome)
         wake_relay()  # there is room for another analysis
+        reach("analysis.in_pause")
 
 
 def _postpone(run: Run, seconds: float, why: str) -> None:
@@ -227,16 +232,12 @@ def _in_one_transaction(run_id: uuid.UUID, kind: RunKind, status: Status, leg: C
             ended = leg(case, run)
             Run.objects.filter(pk=run_id).update(done_at=Now())
             if ended.rebuilt:
-                Event.objects.create(
-                    case=case,
-                    client_id=case.client_id,
-                    type="agent.thread_rebuilt",
-                    actor="agent",
-                    data={"why": ended.rebuilt, "leg": kind.value, "round": run.round},
-                )
+                note(case, "agent.thread_rebuilt", actor="agent", why=ended.rebuilt, leg=kind.value, round=run.round)
             if case.thread_version != GRAPH_VERSION:
                 Case.objects.filter(pk=case.pk).update(thread_version=GRAPH_VERSION)
             enforcement.settle_or_reopen(case)
+            reach(f"{kind.value}.before_commit")
+        reach(f"{kind.value}.after_commit")
     except Exception as error:
         _try_again_later(run_id, error)
         raise

@@ -15,6 +15,8 @@ import time
 import psycopg
 from django.db import connections, transaction
 
+from moderation.faultpoints import reach
+
 CHANNEL = "guardian_outbox"
 QUIET_SECONDS = 0.02
 
@@ -32,6 +34,7 @@ def wake_relay() -> None:
 
 def _ask() -> None:
     global _thread, _thread_pid
+    reach("accept.after_commit")
     _wanted.set()
     if _thread_pid != os.getpid() or _thread is None or not _thread.is_alive():
         with _starting:

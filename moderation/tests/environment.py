@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 from pytest_django import DjangoDbBlocker
 
@@ -30,6 +31,10 @@ os.environ["GUARDIAN_HOME"] = str(_home)
 if not os.environ.get("DATABASE_URL"):
     _stack.enter_context(serve(DataDir(_home), own=True))
     os.environ["DATABASE_URL"] = DataDir(_home).database_url()
+    # This machine may lose its power without harm to a test; emptying the tables is ten times faster so.
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as _connection:
+        _connection.execute("ALTER SYSTEM SET fsync = off")
+        _connection.execute("SELECT pg_reload_conf()")
 
 
 def _end() -> None:
@@ -43,7 +48,6 @@ def _end() -> None:
 atexit.register(_end)
 
 KEPT = {"moderation_policy", "moderation_policyversion", "django_migrations", "django_content_type", "auth_permission"}
-APPEND_ONLY = ("moderation_event", "moderation_seal")
 
 
 @pytest.fixture(scope="session")
@@ -75,16 +79,15 @@ def database(_test_database: None, django_db_blocker: DjangoDbBlocker) -> Iterat
 
 
 def empty_database() -> None:
-    """Truncate all tables but the first policies, the append-only ones included."""
+    """Empty all tables but the first policies, the append-only ones included. Needs a superuser of the test server."""
     from django.db import connection, transaction
 
-    tables = [
-        f"public.{name}" for name in connection.introspection.table_names() if name not in KEPT and "checkpoint" not in name
-    ]
     with transaction.atomic(), connection.cursor() as cursor:
-        for table in APPEND_ONLY:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
-        cursor.execute("TRUNCATE agent.checkpoints, agent.checkpoint_blobs, agent.checkpoint_writes")
-        for table in APPEND_ONLY:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+        # DELETE, not TRUNCATE: on thirty nearly empty tables it is many times faster. As a replica no trigger fires.
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "SELECT format('DELETE FROM %%I.%%I', schemaname, tablename) FROM pg_tables"
+            " WHERE schemaname IN ('public', 'agent') AND tablename <> ALL(%s)",
+            [[*KEPT, "checkpoint_migrations"]],
+        )
+        cursor.execute("; ".join(row[0] for row in cursor.fetchall()))

@@ -15,7 +15,7 @@ Answer = tuple[int, bytes]
 
 
 class Platform:
-    """Receives webhooks. `behave` may be replaced to answer otherwise: it gets the document and gives (status, body)."""
+    """Receives webhooks. `behave` may be replaced: it gets the document and gives (status, body)."""
 
     def __init__(self) -> None:
         self.secret = ""
@@ -49,7 +49,7 @@ class Platform:
             request_queue_size = 128
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:

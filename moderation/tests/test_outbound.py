@@ -50,8 +50,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
 
 
 class Server:
-    def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
-        self.handler, self.context = handler, context
+    """Reads whole requests and hands the socket to `handler`; with `blunt` it does so unread."""
+
+    def __init__(self, handler: Handler, context: ssl.SSLContext | None = None, *, blunt: bool = False) -> None:
+        self.handler, self.context, self.blunt = handler, context, blunt
         self.requests: list[bytes] = []
         self.done = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -71,23 +73,27 @@ class Server:
             if self.context:
                 sock = self.context.wrap_socket(sock, server_side=True)
             with sock:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    data += sock.recv(65536)
-                length = int(re.search(rb"(?i)content-length: (\d+)", data)[1])
-                while len(data.partition(b"\r\n\r\n")[2]) < length:
-                    data += sock.recv(65536)
-                self.requests.append(data)
+                if not self.blunt:
+                    self.requests.append(self.read(sock))
                 self.handler(sock)
         self.done.set()
+
+    def read(self, sock: socket.socket) -> bytes:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += sock.recv(65536)
+        length = int(re.search(rb"(?i)content-length: (\d+)", data)[1])
+        while len(data.partition(b"\r\n\r\n")[2]) < length:
+            data += sock.recv(65536)
+        return data
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def begin(handler: Handler, context: ssl.SSLContext | None = None) -> Server:
-        servers.append(Server(handler, context))
+    def begin(handler: Handler, context: ssl.SSLContext | None = None, *, blunt: bool = False) -> Server:
+        servers.append(Server(handler, context, blunt=blunt))
         return servers[-1]
 
     yield begin
@@ -133,7 +139,7 @@ def test_an_answer_comes_back_and_the_request_is_what_was_given(start):
     assert body == b'{"type":"ping"}'
 
 
-@pytest.mark.parametrize("head", ["500 Oops", "404 No", "410 Gone", "204 Empty", "101 Switching"])
+@pytest.mark.parametrize("head", ["500 Oops", "404 No", "410 Gone", "204 Empty"])
 def test_every_status_is_an_answer(start, head):
     assert send(start(says(head)).url).status == int(head[:3])
 
@@ -165,21 +171,18 @@ def test_each_call_has_its_own_connection_and_sends_no_cookie(start, dialled):
 
 
 def test_an_early_answer_to_a_large_body_is_read(start):
-    class Hasty(Server):
-        def answer(self, sock: socket.socket) -> None:
-            with contextlib.suppress(OSError), sock:
-                sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-                sock.shutdown(socket.SHUT_WR)
-                time.sleep(0.3)
+    def hurry(sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
 
-    server = Hasty(lambda sock: None)
+    server = start(hurry, blunt=True)
     # The reset that follows may overtake the answer; what must not happen is a wait for the deadline.
     try:
         code: object = send(server.url, body=b"x" * 50_000_000, deadline_seconds=2).status
     except OutboundError as error:
         code = error.code
     assert code in {413, "unreachable", "protocol"}
-    server.listener.close()
 
 
 # Time and size
@@ -230,19 +233,16 @@ def test_a_byte_a_second_ends_at_the_deadline(start):
     assert 2.0 < time.monotonic() - began < 2.8
 
 
-def test_a_server_that_reads_slowly_does_not_stretch_the_deadline():
-    class Sipping(Server):
-        def answer(self, sock: socket.socket) -> None:
-            with contextlib.suppress(OSError), sock:
-                for _ in range(100):
-                    sock.recv(65536)
-                    time.sleep(0.05)
+def test_a_server_that_reads_slowly_does_not_stretch_the_deadline(start):
+    def sip(sock: socket.socket) -> None:
+        for _ in range(100):
+            sock.recv(65536)
+            time.sleep(0.05)
 
-    server = Sipping(lambda sock: None)
+    server = start(sip, blunt=True)
     began = time.monotonic()
     assert refusal(server.url, body=b"x" * 50_000_000, deadline_seconds=0.5).code == "timeout"
     assert time.monotonic() - began < 1.0
-    server.listener.close()
 
 
 def test_a_name_server_that_hangs_does_not_stretch_the_deadline(monkeypatch):
@@ -280,6 +280,7 @@ def test_the_body_is_cut_at_exactly_the_limit(start):
     ("raw", "code"),
     [
         (b"", "protocol"),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "protocol"),
         (b"SSH-2.0-OpenSSH_9\r\n\r\n", "protocol"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "protocol"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "protocol"),
@@ -376,7 +377,7 @@ def test_a_handshake_that_hangs_ends_at_the_deadline():
 
 
 def test_a_server_without_tls_is_an_error(start):
-    server = start(says("200 OK"))
+    server = start(says("400 Speak HTTP"), blunt=True)
     assert refusal(server.url.replace("http:", "https:"), deadline_seconds=2).code == "protocol"
 
 
@@ -423,12 +424,13 @@ https://2130706433/ https://0x7f000001/ https://017700000001/ https://0177.0.0.1
 https://127.0.1/ https://0/ https://0x0/ https://2852039166/ https://0xa9fea9fe/ https://169.254.43518/ https://10.1/
 https://[0:0:0:0:0:0:0:1]/ https://[::ffff:7f00:1]/ https://[::FFFF:169.254.169.254]/ https://127.0.0.1./
 https://3232235777/ https://0300.0250.1.1/ https://[2002:7f00:0001::]/ https://[64:ff9b::a9fe:a9fe]/
+https://127\u30020\u30020\u30021/
 """
 
 
 @pytest.mark.parametrize("url", SPELLINGS.split())
 def test_other_spellings_of_private_addresses_are_refused(url, names, dialled):
-    assert refusal(url, allow_loopback=False).code in {"refused_address", "unreachable"}
+    assert refusal(url, allow_loopback=False).code in {"refused_address", "unreachable", "bad_url"}
     assert dialled == []
 
 
@@ -468,7 +470,6 @@ def test_names_of_this_machine_are_refused(host, dialled):
         "https://evil.example/\r\nX-Injected: 1",
         "https://evil.example/\x00",
         "https://evil%2eexample/",
-        "https://127。0。0。1/",
         "https://\uff11\uff12\uff17.\uff10.\uff10.\uff11/",
         "https://ⓛocalhost/",
         "https://*.example/",

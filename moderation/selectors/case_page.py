@@ -1,0 +1,121 @@
+"""Everything the page of one case tells: a fixed number of queries however long its history is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from moderation.errors import NotFound
+from moderation.lifecycle import IN_LINE, RunKind, Status
+from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, Report, Run, User
+from moderation.selectors.access import NO_SUCH_CASE, cases_for
+from moderation.selectors.queue import earlier_decider, titles_of
+
+REPORTS_SHOWN = 50
+EVENTS_SHOWN = 200
+
+
+@dataclass
+class CasePage:
+    """One case as this person sees it. `now`: the database's clock. `reader`: who holds a live claim, else empty.
+    `barred`: this person made the decision under review. `undo_seconds`: how long this person can still take the
+    decision back, 0 when they cannot. `orders` in their line's order, reversals included; those in `stuck` wait for
+    another case's order about the same subject."""
+
+    case: Case
+    now: datetime
+    reader: str = ""
+    mine: bool = False
+    barred: bool = False
+    assessment: Assessment | None = None
+    titles: dict[int, str] = field(default_factory=dict)
+    decisions: Sequence[Decision] = ()
+    orders: Sequence[Order] = ()
+    stuck: frozenset[uuid.UUID] = frozenset()
+    reports: Sequence[Report] = ()
+    reports_total: int = 0
+    appeals: Sequence[Appeal] = ()
+    events: Sequence[Event] = ()
+    runs: Sequence[Run] = ()
+    undo_seconds: float = 0
+
+    @property
+    def waits(self) -> bool:
+        return self.case.status == Status.PENDING_REVIEW
+
+    @property
+    def can_claim(self) -> bool:
+        return self.waits and not self.barred and (self.mine or not self.reader)
+
+    @property
+    def failure(self) -> str:
+        """Why there is no assessment; empty while there is one, or none yet."""
+        if self.assessment is not None:
+            return ""
+        return next((run.failure for run in self.runs if run.kind == RunKind.START and run.failure), "")
+
+    @property
+    def struggling(self) -> list[Run]:
+        """Legs of the agent's work that have failed and are tried again."""
+        return [run for run in self.runs if run.done_at is None and run.cancelled_at is None and run.last_error]
+
+    @property
+    def print(self) -> str:
+        """Changes when anything on the page has: lets a page that looks again swap only what is new."""
+        said = [
+            self.case.version,
+            self.reader,
+            len(self.reports),
+            [(order.pk, order.status, order.attempts) for order in self.orders],
+            [(run.pk, run.attempts, run.done_at) for run in self.runs],
+            [event.pk for event in self.events[:1]],
+            self.undo_seconds > 0,
+        ]
+        return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
+    """At most twelve queries. `decider`: the person's name as it is compared (services.review.fold). Raises NotFound."""
+    case = (
+        cases_for(user=user)
+        .select_related("client", "claimed_by", "decision")
+        .annotate(now=Now(), earlier=earlier_decider())
+        .filter(pk=case_id)
+        .first()
+    )
+    if case is None:
+        raise NotFound(NO_SUCH_CASE)
+    page = CasePage(case=case, now=case.now, barred=case.earlier == decider)
+    if case.claimed_by is not None and case.claim_until is not None and case.claim_until > page.now:
+        page.reader, page.mine = case.claimed_by.get_username(), case.claimed_by_id == user.pk
+    page.assessment = case.assessments.order_by("-round").first()
+    page.titles = titles_of([page.assessment] if page.assessment else [])
+    page.decisions = list(case.decisions.prefetch_related("policies").order_by("-decided_at"))
+    ahead = Order.objects.filter(status__in=IN_LINE, subject=OuterRef("subject"), sequence__lt=OuterRef("sequence"))
+    orders = case.orders.select_related("undoes").annotate(behind=Exists(ahead.exclude(case=case)))
+    found = list(orders.order_by("place", "created_at"))
+    page.orders, page.stuck = found, frozenset(order.pk for order in found if order.behind)
+    page.reports = list(case.reports.all()[:REPORTS_SHOWN])
+    page.reports_total = len(page.reports) if len(page.reports) < REPORTS_SHOWN else case.reports.count()
+    page.appeals = list(case.appeals.order_by("created_at", "pk"))
+    page.events = list(case.events.order_by("-pk")[:EVENTS_SHOWN])
+    page.runs = list(case.runs.order_by("created_at", "pk"))
+    page.undo_seconds = _undo_seconds(page, user)
+    return page
+
+
+def _undo_seconds(page: CasePage, user: User) -> float:
+    decision = page.case.decision
+    if page.case.status != Status.ENFORCING or decision is None or decision.user_id != user.pk:
+        return 0
+    for run in page.runs:
+        waits = run.done_at is None and run.cancelled_at is None
+        if waits and run.kind == RunKind.RESUME and run.round == page.case.round:
+            return max(0.0, (run.due_at - page.now).total_seconds())
+    return 0

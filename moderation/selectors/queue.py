@@ -1,0 +1,130 @@
+"""The queue as a moderator sees it: a fixed number of queries however many cases wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Left, Now
+
+from moderation.lifecycle import Status
+from moderation.models import Assessment, Case, Decision, PolicyVersion, User
+from moderation.selectors.access import cases_for
+
+PAGE = 50
+EXCERPT = 240
+"""Characters of the content a row shows; the rest is not even fetched."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One case that waits for review. `claimed_by`: who is reading it now, else empty. `barred`: this person made the
+    decision under review. `policies`: titles of what the agent suspects. `confidence` None: the agent has no answer."""
+
+    id: UUID
+    client: str
+    content_type: str
+    priority: int
+    due_at: datetime
+    round: int
+    excerpt: str
+    cut: bool
+    claimed_by: str
+    mine: bool
+    barred: bool
+    violation: bool
+    confidence: float | None
+    policies: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A page of what waits, most urgent first. `now`: the database's clock, by which everything here is measured."""
+
+    rows: Sequence[Waiting]
+    now: datetime
+    waiting: int
+    late: int
+    analysing: int
+    page: int
+    pages: int
+
+
+def queue(user: User, *, decider: str, page: int = 1) -> Queue:
+    """Four queries. `decider`: the person's name as it is compared (services.review.fold)."""
+    seen = cases_for(user=user)
+    waits = Q(status=Status.PENDING_REVIEW)
+    counts: dict[str, Any] = seen.exclude(status=Status.COMPLETED).aggregate(
+        waiting=Count("pk", filter=waits),
+        late=Count("pk", filter=waits & Q(due_at__lt=Now())),
+        analysing=Count("pk", filter=Q(status=Status.PENDING_ANALYSIS)),
+        now=Now(),
+    )
+    pages = max(1, -(-counts["waiting"] // PAGE))
+    page = min(max(1, page), pages)
+    cases = _page_of(seen.filter(waits), page)
+    thoughts = {
+        thought.case_id: thought
+        for thought in Assessment.objects.filter(case_id__in=[case["pk"] for case in cases])
+        .only("case_id", "violation", "confidence", "findings")
+        .order_by("case_id", "-round")
+        .distinct("case_id")
+    }
+    titles = titles_of(thoughts.values())
+    rows = [_row(case, thoughts.get(case["pk"]), titles, user, decider) for case in cases]
+    return Queue(rows=rows, page=page, pages=pages, **counts)
+
+
+def news(user: User, since: datetime) -> int:
+    """How many cases have come into the queue since then. One query."""
+    return cases_for(user=user).filter(status=Status.PENDING_REVIEW, moved_at__gt=since).count()
+
+
+def titles_of(thoughts: Any) -> dict[int, str]:
+    """The titles of the policy versions that these assessments pinned, by the versions' ids. One query."""
+    pinned = {finding.get("version") for thought in thoughts for finding in thought.findings}
+    return dict(PolicyVersion.objects.filter(pk__in=pinned - {None}).values_list("pk", "title"))
+
+
+def earlier_decider() -> Subquery:
+    """Whose decision a case's present round reviews; the rule of services.review, as a column."""
+    decisions = Decision.objects.filter(case=OuterRef("pk"), withdrawn_at=None, round__lt=OuterRef("round"))
+    return Subquery(decisions.order_by("-round").values("decider")[:1])
+
+
+def _page_of(cases: QuerySet[Case], page: int) -> list[dict[str, Any]]:
+    fields = ("pk", "client__name", "content_type", "priority", "due_at", "round", "claimed_by_id")
+    live = ExpressionWrapper(Q(claim_until__gt=Now()), output_field=BooleanField())
+    rows = (
+        cases.order_by("-priority", "due_at", "pk")
+        .annotate(
+            excerpt=Left("text", EXCERPT + 1), live=live, reader=F("claimed_by__username"), earlier=earlier_decider()
+        )
+        .values(*fields, "excerpt", "live", "reader", "earlier")
+    )
+    return list(rows[(page - 1) * PAGE : page * PAGE])
+
+
+def _row(
+    case: dict[str, Any], thought: Assessment | None, titles: dict[int, str], user: User, decider: str
+) -> Waiting:
+    return Waiting(
+        id=case["pk"],
+        client=case["client__name"],
+        content_type=case["content_type"],
+        priority=case["priority"],
+        due_at=case["due_at"],
+        round=case["round"],
+        excerpt=case["excerpt"][:EXCERPT],
+        cut=len(case["excerpt"]) > EXCERPT,
+        claimed_by=case["reader"] if case["live"] else "",
+        mine=bool(case["live"]) and case["claimed_by_id"] == user.pk,
+        barred=case["earlier"] == decider,
+        violation=thought is not None and thought.violation,
+        confidence=thought.confidence if thought else None,
+        policies=[titles.get(f.get("version"), f["slug"]) for f in thought.findings] if thought else (),
+    )
