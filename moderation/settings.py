@@ -7,8 +7,10 @@ Unsafe combinations refuse to start, in one sentence.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -30,8 +32,8 @@ BROKER_URL: str = env.str("BROKER_URL", "")
 
 _kept = None if DATABASE_URL and not DATA_DIR.path.is_dir() else DATA_DIR.load()
 SECRET_KEY: str = env.str("SECRET_KEY", "") or (_kept.secret_key if _kept else "")
-DEBUG: bool = env.bool("DEBUG", False)
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", LOOPBACK)
+DEBUG: bool = bool(env.str("DEBUG", "")) and env.bool("DEBUG")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", []) or LOOPBACK
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 PUBLIC = any(host.split(":")[0] not in {"127.0.0.1", "localhost", "[", "[::1]"} for host in ALLOWED_HOSTS)
 # The demo's own data directory says so; nothing else ever lets a webhook reach this machine itself.
@@ -108,7 +110,9 @@ TEMPLATES = [
 # --- database ----------------------------------------------------------------------------------------------------
 
 CHECKPOINT_SCHEMA = "agent"
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", default=DATA_DIR.database_url(), conn_health_checks=True)}
+DATABASES: dict[str, Any] = {
+    "default": dict(dj_database_url.parse(DATABASE_URL or DATA_DIR.database_url(), conn_health_checks=True))
+}
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     # A thread that comes while all connections are in use waits so long, and then answers 503.
