@@ -3,7 +3,7 @@
     PENDING_ANALYSIS --pause-->  PENDING_REVIEW --decide--> ENFORCING --settle--> COMPLETED
     PENDING_ANALYSIS --clear-->  COMPLETED      PENDING_REVIEW <--undo-- ENFORCING
     COMPLETED or ENFORCING --roll_back--> ROLLING_BACK --reopen--> PENDING_REVIEW (round + 1)
-    any but COMPLETED --withdraw--> COMPLETED
+    any --withdraw--> COMPLETED (outcome withdrawn)
 
 Claimed is a pair of columns, overdue a timestamp, stalled delivery a query: none of them is a state.
 The enumerations stand here, below the models, because the models' constraints are made of them.
@@ -71,6 +71,7 @@ MOVES: dict[tuple[Status, Move], Status] = {
     (Status.PENDING_REVIEW, Move.WITHDRAW): Status.COMPLETED,
     (Status.ENFORCING, Move.WITHDRAW): Status.COMPLETED,
     (Status.ROLLING_BACK, Move.WITHDRAW): Status.COMPLETED,
+    (Status.COMPLETED, Move.WITHDRAW): Status.COMPLETED,
 }
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from celery import shared_task
 
 from moderation.lifecycle import RunKind
-from moderation.services import delivery, runs
+from moderation.services import delivery, notices, runs
 from moderation.services.housekeeping import JOBS
-from moderation.services.outbox import ORDER_KIND
+from moderation.services.outbox import NOTICE_KIND, ORDER_KIND
 
 
 @shared_task(name="start_agent")
@@ -32,6 +32,11 @@ def deliver_order(order_id: str) -> None:
     delivery.deliver(UUID(order_id))
 
 
+@shared_task(name="deliver_notice")
+def deliver_notice(notice_id: str) -> None:
+    notices.deliver(UUID(notice_id))
+
+
 @shared_task(name="periodic")
 def periodic(name: str) -> None:
     JOBS[name]()
@@ -42,5 +47,6 @@ TASK_OF = {
     RunKind.RESUME.value: resume_agent,
     RunKind.ROLLBACK.value: rollback_workflow,
     ORDER_KIND: deliver_order,
+    NOTICE_KIND: deliver_notice,
 }
 """Which task carries which kind of row."""

@@ -5,6 +5,7 @@ from django.db import migrations
 POLICIES = [
     {
         "slug": "threats",
+        "category": "STATEMENT_CATEGORY_VIOLENCE",
         "title": "Threats of violence",
         "text": "Nobody may threaten to hurt a person or call on others to do so.",
         "severity": "critical",
@@ -19,6 +20,7 @@ POLICIES = [
     },
     {
         "slug": "hate",
+        "category": "STATEMENT_CATEGORY_ILLEGAL_OR_HARMFUL_SPEECH",
         "title": "Hate against groups",
         "text": "Nobody may attack or degrade people for who they are or are taken to be.",
         "severity": "high",
@@ -35,6 +37,7 @@ POLICIES = [
     },
     {
         "slug": "harassment",
+        "category": "STATEMENT_CATEGORY_CYBER_VIOLENCE",
         "title": "Insults and harassment",
         "text": "Nobody may insult, bully or demean another person.",
         "severity": "medium",
@@ -49,6 +52,7 @@ POLICIES = [
     },
     {
         "slug": "self-harm",
+        "category": "STATEMENT_CATEGORY_SELF_HARM",
         "title": "Self-harm",
         "text": "Posts that speak of hurting oneself need a human's care, and must not encourage it.",
         "severity": "high",
@@ -62,6 +66,7 @@ POLICIES = [
     },
     {
         "slug": "sexual",
+        "category": "STATEMENT_CATEGORY_OTHER_VIOLATION_TC",
         "title": "Sexual content",
         "text": "Explicit sexual content stands behind an age gate or is removed.",
         "severity": "medium",
@@ -71,6 +76,7 @@ POLICIES = [
     },
     {
         "slug": "private-data",
+        "category": "STATEMENT_CATEGORY_DATA_PROTECTION_AND_PRIVACY_VIOLATIONS",
         "title": "Other people's private data",
         "text": "Nobody may publish another person's address, telephone number or papers.",
         "severity": "high",
@@ -83,6 +89,7 @@ POLICIES = [
     },
     {
         "slug": "spam",
+        "category": "STATEMENT_CATEGORY_SCAMS_AND_FRAUD",
         "title": "Spam",
         "text": "No unasked advertising, bulk posts or links that sell.",
         "severity": "low",
@@ -101,6 +108,7 @@ POLICIES = [
     },
     {
         "slug": "fraud",
+        "category": "STATEMENT_CATEGORY_SCAMS_AND_FRAUD",
         "title": "Fraud and illegal goods",
         "text": "Nobody may cheat others out of money or data, or trade in illegal goods.",
         "severity": "high",

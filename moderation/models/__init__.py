@@ -2,18 +2,20 @@
 
 from moderation.models.appeal import Appeal, Side
 from moderation.models.case import Case, ContentType, Report
-from moderation.models.client import ApiKey, Client, IdempotentAnswer, Scope
+from moderation.models.client import ApiKey, Client, IdempotentAnswer, Scope, TokenBucket
 from moderation.models.event import Event, Seal
 from moderation.models.judgement import Assessment, Decision, Via
+from moderation.models.notice import Notice
 from moderation.models.order import Attempt, Order, Subject
 from moderation.models.people import Role, User
-from moderation.models.policy import Policy, PolicyVersion, Severity
+from moderation.models.policy import AppealMode, Policy, PolicyVersion, Severity
 from moderation.models.run import Run
 from moderation.models.worker import Worker
 
 __all__ = [
     "ApiKey",
     "Appeal",
+    "AppealMode",
     "Assessment",
     "Attempt",
     "Case",
@@ -22,6 +24,7 @@ __all__ = [
     "Decision",
     "Event",
     "IdempotentAnswer",
+    "Notice",
     "Order",
     "Policy",
     "PolicyVersion",
@@ -33,6 +36,7 @@ __all__ = [
     "Severity",
     "Side",
     "Subject",
+    "TokenBucket",
     "User",
     "Via",
     "Worker",

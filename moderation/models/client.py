@@ -21,6 +21,8 @@ class Client(models.Model):
     webhook_secret = models.CharField(max_length=100)
     old_webhook_secret = models.CharField(max_length=100, blank=True, default="")
     old_secret_until = models.DateTimeField(null=True, blank=True)
+    rate_per_second = models.PositiveIntegerField(default=200)
+    rate_burst = models.PositiveIntegerField(default=1000)
     failing_since = models.DateTimeField(null=True, blank=True)
     tried_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -53,6 +55,17 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"gk_{self.id}_…"
+
+
+class TokenBucket(models.Model):
+    """How many requests a key may still make: `tokens` as of `filled_at`."""
+
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    tokens = models.FloatField()
+    filled_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.key_id}: {self.tokens:.0f}"
 
 
 class IdempotentAnswer(models.Model):

@@ -54,7 +54,6 @@ class Order(Work):
     status = models.CharField(max_length=15, choices=OrderStatus.choices, default=OrderStatus.PLANNED)
     result = models.CharField(max_length=15, blank=True, default="")
     detail = models.TextField(blank=True, default="")
-    first_tried_at = models.DateTimeField(null=True, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True)
     reversed_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -102,9 +101,12 @@ class Order(Work):
 
 
 class Attempt(models.Model):
-    """One try to deliver an order: the delivery log."""
+    """One try to deliver an order or a notice: the delivery log."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="tries")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, blank=True, related_name="tries")
+    notice = models.ForeignKey(
+        "moderation.Notice", on_delete=models.CASCADE, null=True, blank=True, related_name="tries"
+    )
     at = models.DateTimeField(db_default=Now())
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     result = models.CharField(max_length=15, blank=True, default="")

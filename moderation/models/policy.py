@@ -17,6 +17,13 @@ class Severity(models.TextChoices):
     CRITICAL = "critical", _("Critical")
 
 
+class AppealMode(models.TextChoices):
+    """What an appeal does before the second review."""
+
+    RESTORE_FIRST = "restore_first", _("Restore first, then review again")
+    KEEP_IN_FORCE = "keep_in_force", _("Keep in force until the second review")
+
+
 class Policy(models.Model):
     """A rule with a slug. Its text lives in its versions."""
 
@@ -34,7 +41,8 @@ class PolicyVersion(models.Model):
     """What a policy said from `created_at` until its next version. Never edited.
 
     `threshold`: confidence (0..1) from which the agent's finding counts. `terms`: regular expressions of the rules
-    analyst. `allowed_actions`: names from moderation.models.actions.
+    analyst. `allowed_actions`: names from moderation.models.actions. `appeal_window_days`: for how long a decision
+    under this version can be appealed. `category`: its name in the EU's DSA Transparency Database.
     """
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="versions")
@@ -46,6 +54,9 @@ class PolicyVersion(models.Model):
     severity = models.CharField(max_length=10, choices=Severity.choices)
     threshold = models.FloatField(default=0.7)
     allowed_actions = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    appeal_mode = models.CharField(max_length=15, choices=AppealMode.choices, default=AppealMode.RESTORE_FIRST)
+    appeal_window_days = models.PositiveIntegerField(default=184)
+    category = models.CharField(max_length=80, default="STATEMENT_CATEGORY_OTHER_VIOLATION_TC")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

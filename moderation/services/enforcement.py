@@ -17,6 +17,7 @@ from django.utils import timezone
 from moderation.lifecycle import (
     IN_LINE,
     TERMINAL,
+    AppealStatus,
     Direction,
     Move,
     OrderStatus,
@@ -27,6 +28,7 @@ from moderation.lifecycle import (
 from moderation.models import Case, Decision, Order, Subject
 from moderation.models.actions import ACTIONS, SubjectKind
 from moderation.models.case import REVIEW_HOURS
+from moderation.services.announcements import announce_case, announce_completed, announce_orders
 from moderation.services.history import SYSTEM, note
 from moderation.services.wakeup import wake_relay
 
@@ -108,9 +110,13 @@ def settle_or_reopen(case: Case, *, overdue: bool = False) -> None:
         if case.decision is None:
             raise ValueError(f"case {case.pk} is being enforced without a decision")
         move(case, Move.SETTLE, actor=SYSTEM, outcome=case.decision.outcome)
+        announce_completed(case)
     else:
         due = timezone.now() + timedelta(hours=REVIEW_HOURS[case.priority])
         move(case, Move.REOPEN, actor=SYSTEM, round=case.round + 1, due_at=due, data={"overdue": overdue})
+        # Appeals that waited for the second review are under review now.
+        case.appeals.filter(status=AppealStatus.SUBMITTED).update(status=AppealStatus.UNDER_REVIEW)
+        announce_case(case, "case.reopened")
 
 
 class _Line:
@@ -135,6 +141,10 @@ class _Line:
     def write(self) -> None:
         Order.objects.bulk_update(self.changed, ["status", "released_at"])
         Order.objects.bulk_create(self.new)
+        for order in self.new:
+            if order.decision.case_id == self.case.pk:
+                order.decision.case = self.case  # spares a query for each
+        announce_orders(self.new)
         Subject.objects.bulk_update(self.subjects.values(), ["last_sequence"])
         wake_relay()
 

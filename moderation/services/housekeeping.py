@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from moderation.lifecycle import CONFIRMED, Direction, OrderStatus
 from moderation.models import IdempotentAnswer, Order, Worker
-from moderation.services import audit, delivery, rollback
+from moderation.services import audit, rollback, webhooks
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -35,7 +35,7 @@ def forget_dead_workers() -> int:
 
 JOBS: dict[str, Callable[[], int]] = {
     "seal": audit.seal,
-    "probe": delivery.probe_failing_endpoints,
+    "probe": webhooks.probe_failing_endpoints,
     "reopen": rollback.reopen_overdue,
     "expire": end_expired_suspensions,
     "forget-answers": forget_old_answers,

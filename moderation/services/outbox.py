@@ -19,11 +19,12 @@ DELIVERIES_PER_ENDPOINT = 2
 LEGS_AT_ONCE = 100
 LANES = {Priority.LOW: "low", Priority.NORMAL: "normal", Priority.HIGH: "high", Priority.URGENT: "high"}
 ORDER_KIND = "order"
+NOTICE_KIND = "notice"
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A row that is due: what it is (a RunKind or `order`), its id, and the lane its message takes."""
+    """A row that is due: what it is (a RunKind, `order` or `notice`), its id, and the lane its message takes."""
 
     kind: str
     id: uuid.UUID
@@ -41,6 +42,25 @@ _CLAIM_RUNS = """
         FOR UPDATE SKIP LOCKED
     )
     RETURNING kind, id, priority
+"""
+_CLAIM_NOTICES = """
+    WITH out AS (
+        SELECT client_id, count(*) AS n FROM moderation_notice
+        WHERE order_id IS NULL AND delivered_at IS NULL AND failed_at IS NULL
+          AND (published_until > now() OR lease_until > now())
+        GROUP BY client_id
+    ), ready AS (
+        SELECT o.id, row_number() OVER (PARTITION BY o.client_id ORDER BY o.due_at, o.id) + coalesce(out.n, 0) AS turn
+        FROM moderation_notice o
+        JOIN moderation_client c ON c.id = o.client_id AND c.webhook_url <> '' AND c.is_active
+        LEFT JOIN out ON out.client_id = o.client_id
+        WHERE o.order_id IS NULL AND o.delivered_at IS NULL AND o.failed_at IS NULL AND o.due_at <= now()
+          AND (o.published_until IS NULL OR o.published_until <= now())
+          AND (o.lease_until IS NULL OR o.lease_until <= now())
+    )
+    UPDATE moderation_notice SET published_until = now() + make_interval(secs => %(offer)s)
+    WHERE id IN (SELECT id FROM ready WHERE turn <= %(cap)s)
+    RETURNING 'notice', id, priority
 """
 _STARTS_OUT = """
     SELECT count(*) FROM moderation_run
@@ -91,6 +111,8 @@ def claim(*, starts_at_once: int) -> list[Offer]:
             rows += cursor.fetchall()
         cursor.execute(_CLAIM_ORDERS, {"offer": OFFER_SECONDS, "cap": DELIVERIES_PER_ENDPOINT})
         rows += cursor.fetchall()
+        cursor.execute(_CLAIM_NOTICES, {"offer": OFFER_SECONDS, "cap": DELIVERIES_PER_ENDPOINT})
+        rows += cursor.fetchall()
     rows.sort(key=lambda row: -row[2])
     return [Offer(kind, id, LANES[Priority(priority)]) for kind, id, priority in rows]
 
@@ -98,7 +120,8 @@ def claim(*, starts_at_once: int) -> list[Offer]:
 def unoffer(offers: list[Offer]) -> None:
     """Give back what could not be published, so that the next relay round offers it again at once."""
     for table, ids in (
-        ("moderation_run", [offer.id for offer in offers if offer.kind != ORDER_KIND]),
+        ("moderation_run", [offer.id for offer in offers if offer.kind not in (ORDER_KIND, NOTICE_KIND)]),
+        ("moderation_notice", [offer.id for offer in offers if offer.kind == NOTICE_KIND]),
         ("moderation_order", [offer.id for offer in offers if offer.kind == ORDER_KIND]),
     ):
         if ids:
@@ -117,6 +140,10 @@ def forget_leases() -> None:
         cursor.execute(
             "UPDATE moderation_order SET published_until = NULL, lease_until = NULL, lease_token = NULL"
             " WHERE status IN ('planned', 'delivering')"
+        )
+        cursor.execute(
+            "UPDATE moderation_notice SET published_until = NULL, lease_until = NULL, lease_token = NULL"
+            " WHERE order_id IS NULL AND delivered_at IS NULL AND failed_at IS NULL"
         )
 
 

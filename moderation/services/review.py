@@ -18,7 +18,7 @@ from moderation.lifecycle import RULINGS, Move, Outcome, RunKind, Status, check,
 from moderation.models import Case, Decision, Run, User, Via
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
 from moderation.selectors.access import locked_case
-from moderation.services import policies, runs
+from moderation.services import answers, policies, runs
 from moderation.services.history import note
 
 CLAIM = timedelta(seconds=120)
@@ -65,6 +65,19 @@ def claim(case_id: uuid.UUID, user: User) -> Case:
         note(case, "case.claimed", actor=user.get_username())
     case.refresh_from_db(fields=["claimed_by", "claim_token", "claim_until"])
     return case
+
+
+@transaction.atomic
+def renew(case_id: uuid.UUID, user: User, *, claim_token: str) -> None:
+    """The heartbeat of an open page: prolong the claim whose token it holds, and never take a new one.
+
+    Raises IllegalMove (not waiting any more), Conflict `claim_lost` (released, or somebody else has it).
+    """
+    case = locked_case(case_id, user=user)
+    check(case, Move.DECIDE)
+    if case.claimed_by_id != user.pk or str(case.claim_token) != claim_token:
+        raise Conflict("Your claim on this case has ended. Claim it again to decide.", code="claim_lost")
+    Case.objects.filter(pk=case.pk).update(claim_until=Now() + CLAIM)
 
 
 @transaction.atomic
@@ -125,6 +138,11 @@ def _decide(case: Case, ruling: Ruling, *, name: str, via: Via, user: User | Non
     actions = _known_actions(ruling)
     versions = policies.named(list(ruling.policies))
     earlier = _refuse_first_decider(case, name)
+    if not ruling.reason.strip() and answers.has_open(case):
+        raise Unacceptable(
+            "An appeal waits for its written answer. Nothing was changed.",
+            errors=[FieldTrouble("/reason", "Needed here: it is what the appellant will read.")],
+        )
     decision = Decision.objects.create(
         case=case,
         round=case.round,

@@ -22,12 +22,8 @@ def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool
     Raises IllegalMove unless the case is completed, or enforcing with its orders already given.
     """
     check(case, Move.ROLL_BACK)
-    if case.status == Status.ENFORCING:
-        ordered = case.runs.filter(
-            kind=RunKind.RESUME, round=case.round, done_at__isnull=False, cancelled_at=None
-        ).exists()
-        if not ordered:
-            raise IllegalMove("The decision is only just being carried out. Try again in a moment.")
+    if case.status == Status.ENFORCING and not orders_are_given(case):
+        raise IllegalMove("The decision is only just being carried out. Try again in a moment.")
     run = runs.queue(case, RunKind.ROLLBACK, requested_by=requested_by, reason=reason, keep_in_force=keep_in_force)
     move(
         case,
@@ -38,6 +34,11 @@ def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool
         **({} if keep_in_force else {"decision": None}),
     )
     return run
+
+
+def orders_are_given(case: Case) -> bool:
+    """Has the agent carried the decision of this round out?"""
+    return case.runs.filter(kind=RunKind.RESUME, round=case.round, done_at__isnull=False, cancelled_at=None).exists()
 
 
 def reopen_overdue() -> int:

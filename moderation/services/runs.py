@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -27,7 +27,7 @@ from agents.runner import GRAPH_VERSION, Agent
 from moderation.faultpoints import reach
 from moderation.lifecycle import Move, RunKind, Status, move
 from moderation.models import Case, Decision, Run
-from moderation.services import enforcement
+from moderation.services import announcements, answers, enforcement
 from moderation.services.casework import CaseRows
 from moderation.services.history import note
 from moderation.services.wakeup import wake_relay
@@ -103,6 +103,14 @@ def queue(
     return run
 
 
+def queue_starts(cases: Sequence[Case]) -> None:
+    """Write the start runs of new cases, in one statement."""
+    Run.objects.bulk_create(
+        [Run(case=case, kind=RunKind.START, round=case.round, priority=case.priority) for case in cases]
+    )
+    wake_relay()
+
+
 # --- the analysing leg -------------------------------------------------------------------------------------------
 
 
@@ -158,6 +166,10 @@ def _end_analysis(run: Run, rows: CaseRows) -> None:
         how = Move.CLEAR if rows.cleared() else Move.PAUSE
         outcome = {"outcome": "cleared"} if how is Move.CLEAR else {}
         move(case, how, actor="agent", thread_version=GRAPH_VERSION, data={"failure": rows.failure()}, **outcome)
+        if how is Move.CLEAR:
+            announcements.announce_completed(case)
+        else:
+            announcements.announce_case(case, "case.review_requested")
         wake_relay()  # there is room for another analysis
         reach("analysis.in_pause")
 
@@ -190,7 +202,7 @@ def roll_back(run_id: uuid.UUID) -> None:
 
 
 def _resume(case: Case, run: Run) -> Leg:
-    return agent().resume(
+    leg = agent().resume(
         CaseRows(case, run),
         connection=_raw_connection(),
         thread_id=case.thread_id,
@@ -199,6 +211,9 @@ def _resume(case: Case, run: Run) -> Leg:
         decision_id=str(run.decision_id),
         stored_version=case.thread_version,
     )
+    if case.decision is not None:
+        answers.answer(case, case.decision)
+    return leg
 
 
 def _roll_back(case: Case, run: Run) -> Leg:

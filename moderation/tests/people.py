@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from moderation.models import Client, Role, User
-from moderation.services import clients, delivery, outbox, runs
+from moderation.services import clients, delivery, notices, outbox, runs
 
 MILD = "What a lovely morning for a walk along the river with my old dog."
 RUDE = "You are a loser, nobody likes you."
@@ -87,6 +87,15 @@ def app(*, webhook_url: str = "", name: str = "") -> App:
     return App(new.client, new.api_key, new.webhook_secret)
 
 
+WORK: dict[str, Callable[[uuid.UUID], None]] = {
+    "start": runs.analyse,
+    "resume": runs.resume,
+    "rollback": runs.roll_back,
+    "order": delivery.deliver,
+    "notice": notices.deliver,
+}
+
+
 def work(*, rounds: int = 200) -> int:
     """Do everything that is due, in this thread, until nothing is; answers how many rows were worked on."""
     done = 0
@@ -96,9 +105,7 @@ def work(*, rounds: int = 200) -> int:
             return done
         for offer in offers:
             done += 1
-            {"start": runs.analyse, "resume": runs.resume, "rollback": runs.roll_back, "order": delivery.deliver}[
-                offer.kind
-            ](offer.id)
+            WORK[offer.kind](offer.id)
     raise AssertionError("the work never ends")
 
 

@@ -15,11 +15,12 @@ Answer = tuple[int, bytes]
 
 
 class Platform:
-    """Receives webhooks. `behave` may be replaced: it gets the document and gives (status, body)."""
+    """Receives webhooks: orders as (webhook-id, document) in `received`, other notices in `notices`. `behave` may be replaced: it gets the document and gives (status, body)."""
 
     def __init__(self) -> None:
         self.secret = ""
         self.received: list[tuple[str, dict[str, Any]]] = []
+        self.notices: list[dict[str, Any]] = []
         self.behave: Callable[[dict[str, Any]], Answer] = lambda document: (200, b"")
         self._changed = threading.Condition()
         platform = self
@@ -33,7 +34,10 @@ class Platform:
                 if platform.secret:
                     Webhook(platform.secret).verify(body, dict(self.headers.items()))
                 with platform._changed:
-                    platform.received.append((self.headers["webhook-id"], document))
+                    if document["type"].startswith("action."):
+                        platform.received.append((self.headers["webhook-id"], document))
+                    else:
+                        platform.notices.append(document)
                     platform._changed.notify_all()
                 status, answer = platform.behave(document)
                 self.send_response(status)
