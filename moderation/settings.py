@@ -195,7 +195,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["moderation.api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "moderation.api.parsing.AlwaysJson",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "moderation.api.openapi.GuardianSchema",
     "EXCEPTION_HANDLER": "moderation.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
 }
@@ -211,6 +211,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "WEBHOOKS": "moderation.api.docs.WEBHOOKS",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "CaseStatus": "moderation.lifecycle.Status",
+        "CaseOutcome": "moderation.lifecycle.Outcome",
+        "OrderStatus": "moderation.lifecycle.OrderStatus",
+        "AppealStatus": "moderation.lifecycle.AppealStatus",
+        "Ruling": ["no_violation", "violation"],
+    },
+    "COMPONENT_SPLIT_REQUEST": False,
 }
 
 LOGGING = {

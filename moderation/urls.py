@@ -8,12 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path
 
-from moderation.api import health, problems
+from moderation.api import docs, health, metrics, problems
 
 urlpatterns = [
     path("api/v1/", include("moderation.api.urls")),
+    path("api/schema/", docs.SchemaJson.as_view(), name="schema"),
+    path("api/docs/", docs.DocsPage.as_view(url_name="schema"), name="docs"),
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
+    path("", include("moderation.public.urls")),
     path("admin/", admin.site.urls),
     path("", include("moderation.console.urls")),
 ]

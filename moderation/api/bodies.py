@@ -7,10 +7,12 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from moderation.lifecycle import RULINGS, Priority
 from moderation.models import ContentType
+from moderation.models.actions import ACTIONS
 from moderation.services.intake import Submission
 from moderation.services.review import Ruling, fold
 
@@ -137,6 +139,22 @@ class StartBody(Body):
         )
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "enum": list(ACTIONS)},
+            {
+                "type": "object",
+                "properties": {
+                    "action": {"type": "string", "enum": list(ACTIONS)},
+                    "params": {"type": "object", "properties": {"days": {"type": "integer", "minimum": 1}}},
+                },
+                "required": ["action"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
 class ActionField(serializers.Field):
     """An action's name, or {"action": name, "params": {...}}; what it may be is the review chapter's to judge."""
 
@@ -184,3 +202,36 @@ def _depth(value: Any) -> int:
     if isinstance(value, list):
         return 1 + max((_depth(inner) for inner in value), default=0)
     return 0
+
+
+class WithdrawBody(Body):
+    """POST cases/{id}/withdraw/"""
+
+    reason = Text(LONGEST_REASON)
+    keep_in_force = StrictBoolean(default=True)
+
+
+class AppealBody(Body):
+    """POST cases/{id}/appeals/"""
+
+    appellant_id = Text(LONGEST_ID)
+    statement = Text(LONGEST_REASON)
+    language = Text(35, required=False, default="", allow_blank=True, help_text="BCP 47: the language of the answer")
+
+    def validate_language(self, value: str) -> str:
+        if value and not _LANGUAGE.fullmatch(value):
+            raise serializers.ValidationError("Must be a BCP 47 language tag, such as `en` or `pt-BR`.")
+        return value
+
+
+class ConfirmBody(Body):
+    """POST orders/{id}/confirm/"""
+
+    result = StrictChoice(choices=["applied", "already", "refused"])
+    detail = Text(LONGEST_REASON, required=False, allow_blank=True)
+
+
+class BatchBody(Body):
+    """POST cases/batch/ (for the schema; moderation.api.batch judges item by item)."""
+
+    cases = StartBody(many=True)

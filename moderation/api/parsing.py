@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
@@ -36,22 +37,32 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        limit = getattr(parser_context["view"], "body_limit", BODY_LIMIT)
+        view = parser_context["view"]
+        limit = getattr(view, "body_limit", BODY_LIMIT)
+        item_pointer: str | None = getattr(view, "item_pointer", None)
         # Read with one byte to spare: the length a client declares is only its word.
         data: bytes = stream.read(limit + 1)
         if len(data) > limit:
             raise TooLarge(f"At most {limit // 1024} KiB are taken here. Nothing was stored.")
         try:
-            parsed = parse(data)
+            parsed = parse(data, item_pointer=item_pointer)
         except MalformedJSON as error:
             where = [FieldTrouble(error.pointer, error.detail)] if error.pointer else []
             raise Malformed(f"{error.detail} Nothing was stored.", errors=where) from None
-        if parsed.troubles:
-            raise Unacceptable(
-                "The body holds values that cannot be kept. Nothing was stored.",
-                errors=[FieldTrouble(trouble.pointer, trouble.detail) for trouble in parsed.troubles[:100]],
-            )
+        troubles = tuple(FieldTrouble(trouble.pointer, trouble.detail) for trouble in parsed.troubles)
+        if troubles and item_pointer is not None:
+            return Doubtful(parsed.value, troubles)
+        if troubles:
+            raise Unacceptable("The body holds values that cannot be kept. Nothing was stored.", errors=troubles[:100])
         return parsed.value
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """A batch in which some values cannot be kept; only their items are refused."""
+
+    value: Any
+    troubles: tuple[FieldTrouble, ...]
 
 
 class AlwaysJson(BaseContentNegotiation):

@@ -49,7 +49,7 @@ def handle(error: Exception, context: Any = None) -> Response | None:
             "unacceptable",
             "Some values cannot be accepted",
             "Nothing was stored. See `errors` for each field.",
-            tuple(_field_troubles(error.detail)),
+            tuple(field_troubles(error.detail)),
         )
     elif isinstance(error, exceptions.APIException):
         document = problem(
@@ -68,17 +68,18 @@ def handle(error: Exception, context: Any = None) -> Response | None:
     return Response(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
-def _field_troubles(detail: Any, pointer: str = "") -> list[FieldTrouble]:
+def field_troubles(detail: Any, pointer: str = "") -> list[FieldTrouble]:
+    """DRF's nested errors as a flat list with RFC 6901 pointers below `pointer`."""
     if isinstance(detail, dict):
         return [
             trouble
             for name, inner in detail.items()
-            for trouble in _field_troubles(
+            for trouble in field_troubles(
                 inner, pointer if name == "non_field_errors" else f"{pointer}/{_escaped(str(name))}"
             )
         ]
     if isinstance(detail, list):
-        return [trouble for inner in detail for trouble in _field_troubles(inner, pointer)]
+        return [trouble for inner in detail for trouble in field_troubles(inner, pointer)]
     return [FieldTrouble(pointer, str(detail))]
 
 

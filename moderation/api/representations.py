@@ -7,11 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from rest_framework.request import Request
 
 from moderation.lifecycle import Priority
-from moderation.models import Assessment, Decision, Event, Order
+from moderation.models import Appeal, Assessment, Decision, Event, Notice, Order
 from moderation.models.actions import ACTIONS
 from moderation.selectors.dossier import Dossier
+from moderation.selectors.feeds import Effect
 
 
 def case(dossier: Dossier) -> dict[str, Any]:
@@ -43,12 +45,25 @@ def case(dossier: Dossier) -> dict[str, Any]:
             for report in dossier.reports
         ],
         "reports_total": dossier.reports_total,
-        "appeals": [str(appeal.pk) for appeal in dossier.appeals],
+        "appeals": [
+            {
+                "id": str(row.pk),
+                "appellant_id": row.appellant_id,
+                "side": row.side,
+                "status": row.status,
+                "round": row.round,
+                "url": reverse("api:appeal", kwargs={"appeal_id": row.pk}),
+            }
+            for row in dossier.appeals
+        ],
         "links": {
             "self": reverse("api:case", kwargs=at),
             "events": reverse("api:case-events", kwargs=at),
             "resume": reverse("api:case-resume", kwargs=at),
             "rollback": reverse("api:case-rollback", kwargs=at),
+            "appeals": reverse("api:case-appeals", kwargs=at),
+            "withdraw": reverse("api:case-withdraw", kwargs=at),
+            "statement": reverse("api:case-statement", kwargs=at),
             "previous": reverse("api:case", kwargs={"case_id": row.previous_id}) if row.previous_id else None,
         },
     }
@@ -104,6 +119,51 @@ def action(order: Order) -> dict[str, Any]:
 
 def event(row: Event) -> dict[str, Any]:
     return {"id": row.pk, "type": row.type, "actor": row.actor, "at": _time(row.at), "data": row.data}
+
+
+def appeal(row: Appeal, request: Request) -> dict[str, Any]:
+    """An appeal; `status_url` is the public page, for the appellant's eyes."""
+    return {
+        "id": str(row.pk),
+        "case_id": str(row.case_id),
+        "decision_id": str(row.decision_id) if row.decision_id else None,
+        "round": row.round,
+        "appellant_id": row.appellant_id,
+        "side": row.side,
+        "statement": row.statement,
+        "language": row.language or None,
+        "status": row.status,
+        "answer": row.answer or None,
+        "answered_by": str(row.answered_by_id) if row.answered_by_id else None,
+        "created_at": _time(row.created_at),
+        "closed_at": _time(row.closed_at),
+        "url": reverse("api:appeal", kwargs={"appeal_id": row.pk}),
+        "status_url": request.build_absolute_uri(reverse("appeal-status", kwargs={"token": row.token})),
+    }
+
+
+def order(row: Order) -> dict[str, Any]:
+    """An order as its webhook would say it, and where it stands."""
+    document = row.notice.document
+    return {"id": str(row.pk), "status": row.status, **{name: document[name] for name in ("type", "timestamp", "data")}}
+
+
+def effect(row: Effect) -> dict[str, Any]:
+    return {
+        "action": row.order.action,
+        "params": row.order.params,
+        "target": {"kind": row.order.subject.kind, "id": row.order.subject.external_id},
+        "expires_at": _time(row.until),
+        "order_id": str(row.order.pk),
+        "case_id": str(row.order.case_id),
+        "decision_id": str(row.order.decision_id),
+        "status": row.order.status,
+    }
+
+
+def announcement(row: Notice) -> dict[str, Any]:
+    """`id` is the webhook-id."""
+    return {"position": row.position, "id": str(row.order_id or row.pk), **row.document}
 
 
 def _time(moment: datetime | None) -> str | None:

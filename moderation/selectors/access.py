@@ -8,7 +8,7 @@ import uuid
 from django.db.models import QuerySet
 
 from moderation.errors import NotFound
-from moderation.models import Case, Client, User
+from moderation.models import Appeal, Case, Client, User
 
 NO_SUCH_CASE = "There is no such case."
 
@@ -43,3 +43,19 @@ def locked_case(case_id: uuid.UUID, *, client: Client | None = None, user: User 
     if case is None:
         raise NotFound(NO_SUCH_CASE)
     return case
+
+
+def the_appeal(appeal_id: uuid.UUID, *, client: Client) -> Appeal:
+    """One appeal of this client's. Raises NotFound."""
+    appeal = Appeal.objects.filter(pk=appeal_id, case__client=client).first()
+    if appeal is None:
+        raise NotFound("There is no such appeal.")
+    return appeal
+
+
+def the_appeal_behind(token: str) -> Appeal:
+    """The appeal whose public page has this token. Raises NotFound."""
+    appeal = Appeal.objects.select_related("case", "decision").filter(token=token).first()
+    if appeal is None:
+        raise NotFound("There is no such page.")
+    return appeal

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from moderation.errors import NotFound
-from moderation.lifecycle import IN_LINE, RunKind, Status
+from moderation.lifecycle import IN_LINE, OPEN_APPEALS, RunKind, Status
 from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, Report, Run, User
 from moderation.selectors.access import NO_SUCH_CASE, cases_for
 from moderation.selectors.queue import earlier_decider, titles_of
@@ -61,6 +61,11 @@ class CasePage:
         return next((run.failure for run in self.runs if run.kind == RunKind.START and run.failure), "")
 
     @property
+    def open_appeals(self) -> bool:
+        """Whether the next decision's reason is somebody's written answer."""
+        return any(appeal.status in OPEN_APPEALS for appeal in self.appeals)
+
+    @property
     def struggling(self) -> list[Run]:
         """Legs of the agent's work that have failed and are tried again."""
         return [run for run in self.runs if run.done_at is None and run.cancelled_at is None and run.last_error]
@@ -72,6 +77,7 @@ class CasePage:
             self.case.version,
             self.reader,
             len(self.reports),
+            [(appeal.pk, appeal.status) for appeal in self.appeals],
             [(order.pk, order.status, order.attempts) for order in self.orders],
             [(run.pk, run.attempts, run.done_at) for run in self.runs],
             [event.pk for event in self.events[:1]],
@@ -81,7 +87,7 @@ class CasePage:
 
 
 def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
-    """At most twelve queries. `decider`: the person's name as it is compared (services.review.fold). Raises NotFound."""
+    """At most twelve queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
     case = (
         cases_for(user=user)
         .select_related("client", "claimed_by", "decision")

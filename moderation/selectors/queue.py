@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Left, Now
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Left, Now
 
 from moderation.lifecycle import Status
 from moderation.models import Assessment, Case, Decision, PolicyVersion, User
@@ -62,7 +62,7 @@ def queue(user: User, *, decider: str, page: int = 1) -> Queue:
         waiting=Count("pk", filter=waits),
         late=Count("pk", filter=waits & Q(due_at__lt=Now())),
         analysing=Count("pk", filter=Q(status=Status.PENDING_ANALYSIS)),
-        now=Now(),
+        now=Coalesce(Max(Now()), Now()),
     )
     pages = max(1, -(-counts["waiting"] // PAGE))
     page = min(max(1, page), pages)
@@ -109,9 +109,7 @@ def _page_of(cases: QuerySet[Case], page: int) -> list[dict[str, Any]]:
     return list(rows[(page - 1) * PAGE : page * PAGE])
 
 
-def _row(
-    case: dict[str, Any], thought: Assessment | None, titles: dict[int, str], user: User, decider: str
-) -> Waiting:
+def _row(case: dict[str, Any], thought: Assessment | None, titles: dict[int, str], user: User, decider: str) -> Waiting:
     return Waiting(
         id=case["pk"],
         client=case["client__name"],

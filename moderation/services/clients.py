@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from moderation import outbound, signing
@@ -50,7 +51,7 @@ def ensure(name: str, *, api_key: str, webhook_secret: str, webhook_url: str) ->
     )
     if not new:
         if client.webhook_url != webhook_url and client.failing_since is not None:
-            client.tried_at = client.failing_since  # the new address is probed at once
+            client.tried_at = client.failing_since - timedelta(hours=1)  # the new address is probed at once
         client.webhook_url, client.webhook_secret, client.is_active = webhook_url, webhook_secret, True
         client.save()
     ApiKey.objects.update_or_create(
@@ -85,6 +86,23 @@ def new_key(client: Client, *, scopes: Sequence[str] | None = None) -> str:
     return full
 
 
+@transaction.atomic
+def rotate_key(key: ApiKey, *, overlap: timedelta = timedelta(hours=24)) -> str:
+    """A new key with the same scopes; the old one lives on for `overlap`."""
+    full = new_key(key.client, scopes=key.scopes)
+    ApiKey.objects.filter(pk=key.pk).update(expires_at=Now() + overlap)
+    return full
+
+
+def rotate_secret(client: Client, *, overlap: timedelta = timedelta(hours=24)) -> str:
+    """A new webhook secret; for `overlap` every webhook is signed with both."""
+    secret = signing.new_secret()
+    Client.objects.filter(pk=client.pk).update(
+        webhook_secret=secret, old_webhook_secret=F("webhook_secret"), old_secret_until=Now() + overlap
+    )
+    return secret
+
+
 def authenticate(text: str) -> ApiKey | None:
     """The live key `text` stands for, its client loaded, or None. One query; a second at most once a minute."""
     parts = signing.split_api_key(text)
@@ -104,6 +122,8 @@ def authenticate(text: str) -> ApiKey | None:
 
 def touch(key: ApiKey) -> None:
     """Keep when the key was last used, to the minute: a hot counter must not sit in every request's transaction."""
+    if key.last_used_at is not None and timezone.now() - key.last_used_at < timedelta(minutes=1):
+        return
     ApiKey.objects.filter(pk=key.pk).filter(
         Q(last_used_at=None) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
     ).update(last_used_at=Now())

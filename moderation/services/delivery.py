@@ -12,18 +12,22 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.lifecycle import IN_LINE, Direction, OrderStatus
-from moderation.models import Attempt, Case, Order
+from moderation.models import Attempt, Case, Client, Order, Subject
 from moderation.selectors.access import locked_case
+from moderation.selectors.feeds import heads
 from moderation.services import enforcement, webhooks
 from moderation.services.history import SYSTEM, note
 from moderation.services.wakeup import wake_relay
-from moderation.services.webhooks import Reply
+from moderation.services.webhooks import Reply, clean
+
+PULLED_AT_ONCE = 100
 
 _log = logging.getLogger(__name__)
 
@@ -177,6 +181,100 @@ def _end_overtaken(order: Order, reply: Reply) -> None:
         order.last_error = reply.detail[:2000]
     order.save()
     Order.objects.filter(undoes=order, status=OrderStatus.PLANNED, first_tried_at=None).update(due_at=Now())
+
+
+# --- pull mode, and a second chance ------------------------------------------------------------------------------
+
+
+def hand_out(client: Client) -> list[Order]:
+    """The orders a client without a webhook may carry out now. Seen counts as tried: it may apply them at once."""
+    orders = list(heads(client)[:PULLED_AT_ONCE])
+    if not client.webhook_url:
+        Order.objects.filter(pk__in=[order.pk for order in orders], first_tried_at=None).update(first_tried_at=Now())
+    return orders
+
+
+@transaction.atomic
+def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, detail: str) -> Order:
+    """The client says by itself how an order ended. Said a second time it changes nothing.
+
+    Raises NotFound, IllegalMove `not_next` (another order comes first), Conflict while a webhook is just under way.
+    """
+    case_id = Order.objects.filter(pk=order_id, client=client).values_list("case_id", flat=True).first()
+    if case_id is None:
+        raise NotFound("There is no such order.")
+    case = locked_case(case_id)
+    order = Order.objects.select_for_update(of=("self",), no_key=True).select_related("undoes").get(pk=order_id)
+    if order.status in IN_LINE:
+        if _is_blocked(order):
+            raise IllegalMove("Another order on this case or subject comes first.", code="not_next")
+        if order.lease_until is not None and order.lease_until > timezone.now():
+            raise Conflict("This order is just being delivered by webhook.", code="in_flight")
+        order.first_tried_at = order.first_tried_at or timezone.now()
+        order.attempts += 1
+        confirm(case, order, result, clean(detail))
+        enforcement.settle_or_reopen(case)
+        wake_relay()
+    elif order.status == OrderStatus.REVERSING and not order.result:
+        _end_overtaken(order, Reply(result, clean(detail)))
+    return order
+
+
+def give_up_unfetched() -> int:
+    """What a client in pull mode has not confirmed for 72 hours has failed. Safe to run twice."""
+    late = Order.objects.filter(
+        client__webhook_url="", status__in=IN_LINE, due_at__lte=Now() - webhooks.GIVE_UP_AFTER
+    ).values_list("pk", "case_id")
+    for pk, case_id in list(late):
+        with transaction.atomic():
+            case = locked_case(case_id)
+            order = Order.objects.select_for_update(of=("self",)).select_related("undoes").get(pk=pk)
+            if order.status in IN_LINE:
+                order.last_error = "The client did not confirm it within 72 hours."
+                fail_for_good(case, order)
+                enforcement.settle_or_reopen(case)
+    return len(late)
+
+
+@transaction.atomic
+def replay(order_id: uuid.UUID, *, actor: str) -> Order:
+    """Send a failed order once more, behind whatever waits for its subject now, under the same webhook-id.
+
+    Raises IllegalMove: `superseded` when its decision no longer wants it or a later order on the same subject and
+    action exists; plain when it has not failed.
+    """
+    found = Order.objects.filter(pk=order_id).values_list("case_id", "subject_id").first()
+    if found is None:
+        raise NotFound("There is no such order.")
+    case = locked_case(found[0])
+    subject = Subject.objects.select_for_update(no_key=True).get(pk=found[1])
+    order = Order.objects.select_for_update(of=("self",)).select_related("undoes", "notice").get(pk=order_id)
+    if order.status != OrderStatus.FAILED:
+        raise IllegalMove("Only an order that has failed can be sent again.")
+    effect = order.undoes.action if order.undoes is not None else order.action
+    later = Order.objects.filter(subject=subject, sequence__gt=order.sequence).filter(
+        Q(action=effect) | Q(undoes__action=effect)
+    )
+    if later.exists() or (order.undoes is None and order.released_at is not None):
+        raise IllegalMove("A later decision has overtaken this order; it is not sent again.", code="superseded")
+    subject.last_sequence += 1
+    subject.save(update_fields=["last_sequence"])
+    order.sequence = subject.last_sequence
+    order.place = (case.orders.aggregate(last=Max("place"))["last"] or 0) + 1
+    order.status, order.attempts, order.due_at, order.first_tried_at = (
+        OrderStatus.PLANNED,
+        0,
+        timezone.now(),
+        timezone.now(),
+    )
+    order.save()
+    order.notice.document["data"]["sequence"] = order.sequence
+    order.notice.save(update_fields=["document"])
+    if order.undoes is not None:
+        Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.FAILED).update(status=OrderStatus.REVERSING)
+    note(case, "order.replayed", actor=actor, order_id=str(order.pk), action=order.action)
+    wake_relay()
+    return order
 
 
 def _note(case: Case, order: Order, what: str, **data: Any) -> None:

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from moderation.lifecycle import CONFIRMED, Direction, OrderStatus
 from moderation.models import IdempotentAnswer, Order, Worker
-from moderation.services import audit, rollback, webhooks
+from moderation.services import announcements, audit, delivery, rollback, webhooks
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -34,10 +34,12 @@ def forget_dead_workers() -> int:
 
 
 JOBS: dict[str, Callable[[], int]] = {
+    "feed": announcements.place,
     "seal": audit.seal,
     "probe": webhooks.probe_failing_endpoints,
     "reopen": rollback.reopen_overdue,
     "expire": end_expired_suspensions,
+    "give-up": delivery.give_up_unfetched,
     "forget-answers": forget_old_answers,
     "forget-workers": forget_dead_workers,
 }

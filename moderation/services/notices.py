@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
+from moderation.faultpoints import reach
 from moderation.models import Attempt, Notice
 from moderation.services import webhooks
 from moderation.services.webhooks import Reply
@@ -17,8 +18,11 @@ def deliver(notice_id: uuid.UUID) -> None:
     """Try once to deliver this notice, if it is due and nobody else is at it."""
     notice = take(notice_id)
     if notice is not None:
+        reach("notice.taken")
         reply = webhooks.post(notice.client, notice.pk, notice.document)
+        reach("notice.sent")
         record(notice, reply)
+        reach("notice.recorded")
         webhooks.watch(notice.client_id, reply)
 
 

@@ -1,0 +1,227 @@
+"""cases/: start, read, decide, roll back, withdraw, and why it was decided so."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from moderation.api import batch, bodies, representations, shapes
+from moderation.api.authentication import client_of
+from moderation.api.doors import Door, PostDoor, actor_of, case_response, case_to_change
+from moderation.api.parsing import BATCH_LIMIT
+from moderation.errors import FieldTrouble, NotFound, Unacceptable
+from moderation.lifecycle import Status
+from moderation.models import Case, Scope
+from moderation.selectors.access import cases_for, the_case
+from moderation.selectors.dossier import dossiers
+from moderation.selectors.statement import statement
+from moderation.services import intake, review, rollback, withdrawal
+
+
+class CasePages(CursorPagination):
+    """Newest first; a cursor, no totals."""
+
+    ordering = ("-created_at", "-id")
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "limit"
+
+    def get_paginated_response(self, data: Any) -> Response:
+        following, previous = self.get_next_link(), self.get_previous_link()
+        links = [f'<{url}>; rel="{rel}"' for url, rel in ((following, "next"), (previous, "prev")) if url]
+        return Response(
+            {"next": following, "previous": previous, "results": data},
+            headers={"Link": ", ".join(links)} if links else {},
+        )
+
+
+class Cases(PostDoor):
+    scopes = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
+
+    @extend_schema(
+        operation_id="list_cases",
+        summary="List cases, newest first",
+        parameters=[
+            OpenApiParameter("status", str, enum=Status.values),
+            OpenApiParameter("content_id", str),
+            OpenApiParameter("author_id", str),
+            OpenApiParameter("created_after", str, description="RFC 3339 time with its offset"),
+            OpenApiParameter("created_before", str, description="RFC 3339 time with its offset"),
+            OpenApiParameter("cursor", str, description="From `next` or `previous`"),
+            OpenApiParameter("limit", int, description="1 to 200, 50 by default"),
+        ],
+        responses={200: shapes.CasePage},
+    )
+    def get(self, request: Request) -> Response:
+        page = CasePages()
+        rows = page.paginate_queryset(_filtered(cases_for(client=client_of(request)), request), request, view=self)
+        return page.get_paginated_response([representations.case(dossier) for dossier in dossiers(rows or [])])
+
+    @extend_schema(
+        operation_id="start_case",
+        summary="Start: hand in content for moderation",
+        description="202 with a new case; 200 with `merged: true` when the same content and text is open already.",
+        request=bodies.StartBody,
+        responses={202: shapes.StartedCase, 200: shapes.StartedCase},
+    )
+    def post(self, request: Request, **at: Any) -> Any:
+        return super().post(request, **at)
+
+    def act(self, request: Request, **at: Any) -> Response:
+        body = bodies.StartBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        accepted = intake.start(client_of(request), body.submission(), actor=actor_of(request))
+        response = case_response(accepted.case.pk, request, 200 if accepted.merged else 202)
+        response.data["merged"] = accepted.merged
+        response["Location"] = request.build_absolute_uri(response.data["links"]["self"])
+        return response
+
+
+class CaseBatch(PostDoor):
+    scopes = {"POST": Scope.CASES_WRITE}
+    body_limit = BATCH_LIMIT
+    item_pointer = "/cases"
+
+    @extend_schema(
+        operation_id="start_cases",
+        summary="Start up to 1000 cases at once",
+        description="One result for each item, in their order; an item that is refused keeps no other back.",
+        request=bodies.BatchBody,
+        responses={202: shapes.BatchResult},
+    )
+    def post(self, request: Request, **at: Any) -> Any:
+        return super().post(request, **at)
+
+    def act(self, request: Request, **at: Any) -> Response:
+        return Response(batch.start(client_of(request), request.data, actor=actor_of(request)), status=202)
+
+
+class OneCase(Door):
+    scopes = {"GET": Scope.CASES_READ}
+
+    @extend_schema(operation_id="get_case", summary="Read a case", responses={200: shapes.CaseShape})
+    def get(self, request: Request, case_id: UUID) -> Response:
+        return case_response(case_id, request, 200)
+
+
+class CaseEvents(Door):
+    scopes = {"GET": Scope.CASES_READ}
+
+    @extend_schema(
+        operation_id="list_case_events", summary="A case's timeline, oldest first", responses={200: shapes.Timeline}
+    )
+    def get(self, request: Request, case_id: UUID) -> Response:
+        case = the_case(case_id, client=client_of(request))
+        return Response({"results": [representations.event(event) for event in case.events.order_by("pk")]})
+
+
+class Statement(Door):
+    scopes = {"GET": Scope.CASES_READ}
+
+    @extend_schema(
+        operation_id="get_statement",
+        summary="The statement of reasons of the decision in force",
+        description="404 while no decision is in force.",
+        responses={200: shapes.StatementShape},
+    )
+    def get(self, request: Request, case_id: UUID) -> Response:
+        case = the_case(case_id, client=client_of(request))
+        if case.decision is None:
+            raise NotFound("No decision is in force on this case.")
+        return Response(statement(case.decision))
+
+
+class Resume(PostDoor):
+    scopes = {"POST": Scope.DECISIONS_WRITE}
+
+    @extend_schema(
+        operation_id="resume_case",
+        summary="Decide a case that waits for review",
+        request=bodies.ResumeBody,
+        responses={202: shapes.CaseShape},
+    )
+    def post(self, request: Request, **at: Any) -> Any:
+        return super().post(request, **at)
+
+    def act(self, request: Request, **at: Any) -> Response:
+        case = case_to_change(request, at["case_id"])
+        body = bodies.ResumeBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        review.decide_over_api(case, body.ruling(), decided_by=body.validated_data["decided_by"])
+        return case_response(case.pk, request, 202)
+
+
+class Rollback(PostDoor):
+    scopes = {"POST": Scope.ROLLBACK_WRITE}
+
+    @extend_schema(
+        operation_id="roll_back_case",
+        summary="Take a decision back and reopen the case for somebody else",
+        request=bodies.RollbackBody,
+        responses={202: shapes.CaseShape},
+    )
+    def post(self, request: Request, **at: Any) -> Any:
+        return super().post(request, **at)
+
+    def act(self, request: Request, **at: Any) -> Response:
+        case = case_to_change(request, at["case_id"])
+        body = bodies.RollbackBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        rollback.roll_back(case, **body.validated_data)
+        return case_response(case.pk, request, 202)
+
+
+class Withdraw(PostDoor):
+    scopes = {"POST": Scope.CASES_WRITE}
+
+    @extend_schema(
+        operation_id="withdraw_case",
+        summary="End a case whose content is gone",
+        request=bodies.WithdrawBody,
+        responses={202: shapes.CaseShape},
+    )
+    def post(self, request: Request, **at: Any) -> Any:
+        return super().post(request, **at)
+
+    def act(self, request: Request, **at: Any) -> Response:
+        case = case_to_change(request, at["case_id"])
+        body = bodies.WithdrawBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        withdrawal.withdraw(case, **body.validated_data, actor=actor_of(request))
+        return case_response(case.pk, request, 202)
+
+
+def _filtered(cases: QuerySet[Case], request: Request) -> QuerySet[Case]:
+    """The filters of GET cases/. Raises Unacceptable for a value that cannot be one."""
+    troubles = []
+    for name in ("status", "content_id", "author_id"):
+        value = request.query_params.get(name)
+        if value is None:
+            continue
+        if name == "status" and value not in Status.values:
+            troubles.append(FieldTrouble("/status", f"Must be one of {', '.join(Status.values)}."))
+        # PostgreSQL takes no NUL in a text; nothing stored holds one either.
+        cases = cases.none() if "\x00" in value else cases.filter(**{name: value})
+    for name, lookup in (("created_after", "created_at__gt"), ("created_before", "created_at__lt")):
+        value = request.query_params.get(name)
+        if value is None:
+            continue
+        # An unescaped + of an offset arrives as a space.
+        try:
+            moment = parse_datetime(value.replace(" ", "+"))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            troubles.append(FieldTrouble(f"/{name}", "Must be an RFC 3339 time with its offset."))
+        else:
+            cases = cases.filter(**{lookup: moment})
+    if troubles:
+        raise Unacceptable("The filter cannot be applied.", errors=troubles)
+    return cases

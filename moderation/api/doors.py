@@ -1,0 +1,96 @@
+"""What all paths of the API share: scopes, limits, one transaction per POST, and how a case is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from moderation.api import idempotency, representations
+from moderation.api.authentication import client_of, key_of
+from moderation.api.parsing import BODY_LIMIT, Malformed, TooLarge
+from moderation.errors import PreconditionFailed
+from moderation.models import Case
+from moderation.selectors.access import locked_case, the_case
+from moderation.selectors.dossier import dossiers
+from moderation.services import limits
+from moderation.services.limits import Allowance
+
+
+class KeyLimit(BaseThrottle):
+    """The key's token bucket; keeps what it found for the RateLimit headers."""
+
+    def __init__(self) -> None:
+        self.allowance: Allowance | None = None
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        self.allowance = limits.spend(key_of(request))
+        view.allowance = self.allowance
+        return self.allowance.allowed
+
+    def wait(self) -> float | None:
+        return self.allowance.wait_seconds if self.allowance else None
+
+
+class Door(APIView):
+    """One path. `scopes`: the scope each method needs."""
+
+    scopes: dict[str, str] = {}
+    body_limit = BODY_LIMIT
+    throttle_classes = [KeyLimit]
+    allowance: Allowance | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.body_limit:
+            raise TooLarge(f"At most {self.body_limit // 1024} KiB are taken here. Nothing was stored.")
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        if self.allowance is not None:
+            rate = client_of(request).rate_per_second
+            response["RateLimit-Policy"] = f'"key";q={self.allowance.limit};w={max(1, self.allowance.limit // rate)}'
+            response["RateLimit"] = f'"key";r={self.allowance.remaining};t={int(self.allowance.wait_seconds) + 1}'
+        return response
+
+
+class PostDoor(Door):
+    """A path that changes something: subclasses write `act`, which runs in one transaction, once per key."""
+
+    def post(self, request: Request, **at: Any) -> HttpResponse:
+        if not request._request.body:
+            raise Malformed("The body is empty. Nothing was stored.")
+        return idempotency.answer(request, lambda: self.act(request, **at))
+
+    def act(self, request: Request, **at: Any) -> Response:
+        raise NotImplementedError
+
+
+def case_to_change(request: Request, case_id: UUID) -> Case:
+    """The client's case, locked, unless `If-Match` names another version than the present one."""
+    case = locked_case(case_id, client=client_of(request))
+    wanted = request.headers.get("If-Match", "*").strip()
+    if wanted != "*" and _etag(case) not in [tag.strip() for tag in wanted.split(",")]:
+        raise PreconditionFailed(f"The case is at version {case.version} now. Nothing was changed; look again.")
+    return case
+
+
+def case_response(case_id: UUID, request: Request, status: int) -> Response:
+    """The case as it is now, with its ETag."""
+    case = the_case(case_id, client=client_of(request))
+    return Response(representations.case(dossiers([case])[0]), status=status, headers={"ETag": _etag(case)})
+
+
+def actor_of(request: Request) -> str:
+    """How this client is named in a case's history."""
+    return f"client:{client_of(request).name}"
+
+
+def _etag(case: Case) -> str:
+    return f'"{case.version}"'

@@ -1,0 +1,73 @@
+"""What every path of the OpenAPI document shares: headers, problems, the API key."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+from moderation.api import shapes
+
+ALWAYS = {
+    "401": "No live API key.",
+    "403": "The key lacks the scope, or this is not this person's to do.",
+    "404": "No such object, or another client's.",
+    "429": "Too many requests; see Retry-After.",
+    "503": "The database is away; see Retry-After.",
+}
+ON_POST = {
+    "400": "The body is not JSON.",
+    "409": "Not possible in this state, or somebody else is at it; see `code`.",
+    "412": "`If-Match` named another version.",
+    "413": "The body is too large.",
+    "415": "Send application/json.",
+    "422": "Values that cannot be accepted; see `errors`.",
+}
+
+
+class GuardianSchema(AutoSchema):
+    """Adds to every path the headers it understands and the problems it may answer."""
+
+    def get_override_parameters(self) -> list[Any]:
+        if self.method != "POST":
+            return []
+        return [
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="1 to 255 visible ASCII characters. The same request under the same key answers the first"
+                " answer again, for 48 hours.",
+            ),
+            *(
+                [
+                    OpenApiParameter(
+                        "If-Match", str, OpenApiParameter.HEADER, description="The ETag the decision is based on"
+                    )
+                ]
+                if "{case_id}" in self.path
+                else []
+            ),
+        ]
+
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)
+        if direction == "response":
+            problem = self.resolve_serializer(shapes.Problem, direction).ref
+            told = {**ALWAYS, **(ON_POST if self.method == "POST" else {"422": ON_POST["422"]})}
+            for status, description in told.items():
+                bodies.setdefault(
+                    status,
+                    {"description": description, "content": {"application/problem+json": {"schema": problem}}},
+                )
+        return bodies
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    target_class = "moderation.api.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer gk_<id>_<secret>`"}
