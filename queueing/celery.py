@@ -19,10 +19,12 @@ from kombu import Exchange, Queue
 LANES = ("high", "normal", "low")
 THREADS = 8
 SCHEDULE: dict[str, float] = {
+    "feed": 1,
     "seal": 2,
     "probe": 5,
     "reopen": 15,
     "expire": 60,
+    "give-up": 300,
     "forget-answers": 3600,
     "forget-workers": 3600,
 }

@@ -87,7 +87,9 @@ class Children:
 
     def _run(self, name: str, *arguments: str) -> None:
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("the kernel ties a child to the thread that started it: start children from the main one")
+            raise RuntimeError(
+                "the kernel ties a child to the thread that started it: start children from the main one"
+            )
         output = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             self._children[name] = subprocess.Popen(

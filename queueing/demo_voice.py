@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import sys
 import time
@@ -54,6 +55,11 @@ class Voice:
         self._started = self._step_began = time.monotonic()
         self._doing = ""
 
+    @property
+    def is_terminal(self) -> bool:
+        """Does somebody watch stdout?"""
+        return sys.stdout.isatty()
+
     def step(self, text: str) -> None:
         """A step begins; the one before has ended well."""
         self.end_step()
@@ -88,14 +94,14 @@ class Voice:
             self._progress.print(f"Ready at {ready.url} after {seconds:.1f} s; Ctrl-C ends it.", soft_wrap=True)
             return
         with contextlib.suppress(BrokenPipeError):
-            card = Console(highlight=False, markup=False, width=None if sys.stdout and sys.stdout.isatty() else 120)
+            card = Console(highlight=False, markup=False, width=None if self.is_terminal else 120)
             card.print(Panel(_card(ready), title="Guardian", subtitle=f"ready after {seconds:.1f} s", expand=False))
             _below(card, ready, log)
             sys.stdout.flush()
 
     def line(self, document: dict[str, object]) -> None:
         """One line of JSON on stdout."""
-        with contextlib.suppress(BrokenPipeError, AttributeError):  # a closed stdout is None
+        with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
             sys.stdout.flush()
 
@@ -108,7 +114,7 @@ def _card(ready: Ready) -> Table:
     card.add_row("Forum", f"{ready.forum_url}  (the client app: post something rude there)")
     card.add_row("Admin", f"{ready.admin_url}  (supervisors)")
     card.add_row("API", f"{ready.docs_url}  (its documentation)")
-    card.add_row("Database", ready.database)
+    card.add_row("Database", re.sub(r"(//[^:/@]*):[^@]*@", r"\1:**@", ready.database))
     card.add_row("Work", f"RabbitMQ at {ready.broker}" if ready.broker else "in this process; no broker is needed")
     what = "Groq" if ready.analyst == "groq" else "built-in rules, not a model (set GROQ_API_KEY for one)"
     card.add_row("Analyst", what)

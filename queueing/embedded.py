@@ -25,17 +25,19 @@ _log = logging.getLogger(__name__)
 
 
 class Embedded:
-    """Relay, workers and schedule of one process."""
+    """Relay, workers and schedule of one process. `alone`: nobody else works on this database."""
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(self, threads: int = THREADS, *, alone: bool = True) -> None:
+        self._alone = alone
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._relay = Relay(self._work_on, threads=threads)
         self._clock = threading.Thread(target=self._keep_schedule, name="schedule", daemon=True)
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Begin, first taking back what a killed predecessor had in hand."""
-        outbox.forget_leases()
+        """Begin, first taking back what a killed predecessor had in hand, if it cannot be somebody else's."""
+        if self._alone:
+            outbox.forget_leases()
         self._relay.start()
         self._clock.start()
 

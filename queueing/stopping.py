@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,11 +23,7 @@ class Stopping:
     exception raised while an object is finalised is)."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
-
-    @property
-    def asked(self) -> bool:
-        return self._asked.is_set()
+        self.asked = False
 
     def check(self) -> None:
         if self.asked:
@@ -33,28 +31,37 @@ class Stopping:
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the end is asked for; then raises Stop."""
-        self._asked.wait(seconds)
+        # Not a threading.Event: a signal that the kernel gives to another thread does not wake the main one from it.
+        select.select([self._woken], [], [], seconds)
         self.check()
 
-    def ignore_further(self) -> None:
-        """From now on we are winding down; a second Ctrl-C must not tear that apart."""
+    def wind_down(self) -> None:
+        """From now on everything is being ended: a second Ctrl-C must not tear that apart, and nobody complains."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        self.asked = True
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
         """Raise Stop in the main thread at the first signal, and keep everybody quiet from then on."""
 
         def end(number: int, frame: object) -> None:
-            self.ignore_further()
-            self._asked.set()
+            self.wind_down()
             raise Stop
 
+        self._woken, wakes = socket.socketpair()
+        wakes.settimeout(0)
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
         for number in SIGNALS:
             signal.signal(number, end)
         _quiet_when(self)
-        with contextlib.suppress(Stop):
+        try:
             yield
+        except Stop:
+            pass
+        finally:
+            signal.set_wakeup_fd(-1)
+            wakes.close()
 
 
 def _quiet_when(stopping: Stopping) -> None:

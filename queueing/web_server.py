@@ -12,6 +12,7 @@ import threading
 import warnings
 from typing import Any
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -56,11 +57,10 @@ class WebServer(ThreadedWSGIServer):
 
     def start(self) -> None:
         """Answer requests from now on, in threads of this process."""
-        from django.core.wsgi import get_wsgi_application
-
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
-            self.set_app(get_wsgi_application())
+            # Not get_wsgi_application: it sets Django up once more, and logging with it.
+            self.set_app(WSGIHandler())
         threading.Thread(target=self.serve_forever, args=(0.1,), name="web", daemon=True).start()
 
     def stop(self) -> None:

@@ -36,7 +36,7 @@ class GuardianSchema(AutoSchema):
         return [
             OpenApiParameter(
                 "Idempotency-Key",
-                str,
+                {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": 255},
                 OpenApiParameter.HEADER,
                 description="1 to 255 visible ASCII characters. The same request under the same key answers the first"
                 " answer again, for 48 hours.",

@@ -14,6 +14,7 @@ from moderation.models import Assessment, PolicyVersion
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, LABELS, MAX_DAYS
 from moderation.services.review import LONGEST_TEXT, Ruling
 
+ANSWER_NEEDED = _("Needed here: it is what the appellant will read.")
 TYPED = ("outcome", "actions", "days", "policies", "reason", "note")
 
 
@@ -56,7 +57,8 @@ class DecisionForm(forms.Form):
         """Show what the service could not accept."""
         for trouble in error.errors:
             field = trouble.pointer.split("/")[1]
-            self.add_error(field if field in self.fields else None, trouble.detail)
+            said = ANSWER_NEEDED if field == "reason" else trouble.detail
+            self.add_error(field if field in self.fields else None, said)
         if not error.errors:
             self.add_error(None, error.detail)
 

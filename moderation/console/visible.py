@@ -10,7 +10,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-_PICTURE = "[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u00a9\u00ae\u203c\u2049\u2122\u2139\u3030]"
+_PICTURE = (
+    "[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff"
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u3030]"
+)
 _DRESS = "[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*"
 # Joiners and selectors that dress an emoji stay where they are: as chips they would take a family apart.
 _EMOJI = f"{_PICTURE}{_DRESS}(?:\u200d{_PICTURE}{_DRESS})+|{_PICTURE}{_DRESS}|[0-9#*]\ufe0f?\u20e3"
@@ -21,7 +24,7 @@ _HIDDEN = (
     "\u2028-\u202e\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0100-\U000e0fff]"
 )
-_FIND = re.compile(f"(?P<emoji>{_EMOJI})|(?P<tags>{_TAGS})|(?P<crlf>\r\n)|(?P<hidden>({_HIDDEN})(?:(?<=(.))(?=\\6).)*)", re.S)
+_FIND = re.compile(f"(?P<emoji>{_EMOJI})|(?P<tags>{_TAGS})|(?P<crlf>\r\n)|(?P<one>{_HIDDEN})(?P=one)*")
 _SHORT = {
     "\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\r": "CR", "\x1b": "ESC", "\x7f": "DEL", "\xad": "SHY",
     "\u034f": "CGJ", "\u061c": "ALM", "\u200b": "ZWSP", "\u200c": "ZWNJ", "\u200d": "ZWJ", "\u200e": "LRM",

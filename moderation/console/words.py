@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from moderation.lifecycle import IN_LINE, Direction, Outcome, OrderStatus, Priority, RunKind, Status
-from moderation.models import Decision, Event, Order, Run
+from moderation.lifecycle import IN_LINE, Direction, OrderStatus, Outcome, Priority, RunKind, Status
+from moderation.models import Decision, Event, Order, Run, Side
 from moderation.models.actions import LABELS
 from moderation.models.case import REVIEW_HOURS, ContentType
 from moderation.models.policy import Severity
 from moderation.selectors.case_page import CasePage
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 FLAGS = {
     "injection": gettext_lazy("Gives orders to the machine or to you"),
@@ -27,7 +30,7 @@ FLAGS = {
     "contradiction": gettext_lazy("Contradicts itself"),
     "too_long": gettext_lazy("Longer than what was analysed"),
 }
-CONTENT_TYPES = {
+_CONTENT_TYPES = {
     ContentType.TEXT: gettext_lazy("Text"),
     ContentType.POST: gettext_lazy("Post"),
     ContentType.COMMENT: gettext_lazy("Comment"),
@@ -145,7 +148,9 @@ def order(row: Order, page: CasePage) -> Line:
         what = _("%(action)s (takes back: %(undone)s)") % {"action": what, "undone": action(row.undoes.action)}
     more = [text for say in (_waiting, _attempts, _trouble, _detail) if (text := say(row, page))]
     tone = "bad" if row.status in IN_LINE and row.last_error else _TONES.get(OrderStatus(row.status), "quiet")
-    return Line(what, str(OrderStatus(row.status).label), tone, tuple(more))
+    # A failing order is `planned` again until its next try: that word would hide what is going on.
+    failing = row.status == OrderStatus.PLANNED and row.attempts and row.last_error
+    return Line(what, _("Delivery keeps failing") if failing else str(OrderStatus(row.status).label), tone, tuple(more))
 
 
 def _waiting(row: Order, page: CasePage) -> str:
@@ -201,7 +206,7 @@ def _decision_event(data: dict[str, Any]) -> str:
     return _("%(said)s Over the API.") % {"said": said} if data.get("via") == "api" else said
 
 
-def _named(before: str) -> Callable[[dict[str, Any]], str]:
+def _named(before: StrPromise) -> Callable[[dict[str, Any]], str]:
     """`before` is a lazy sentence with a place for the actions of an event."""
 
     def say(data: dict[str, Any]) -> str:
@@ -213,7 +218,7 @@ def _named(before: str) -> Callable[[dict[str, Any]], str]:
     return say
 
 
-def _with_reason(before: str) -> Callable[[dict[str, Any]], str]:
+def _with_reason(before: StrPromise) -> Callable[[dict[str, Any]], str]:
     def say(data: dict[str, Any]) -> str:
         why = data.get("reason") or data.get("failure") or data.get("why")
         return _("%(said)s: %(why)s") % {"said": before, "why": why} if why else str(before)
@@ -246,11 +251,19 @@ _EVENTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "appeal.decided": lambda data: _("The appeal was answered."),
 }
 
+SIDES = {Side.AUTHOR: gettext_lazy("the author"), Side.REPORTER: gettext_lazy("a reporter")}
 ACTORS = {"agent": gettext_lazy("the agent"), "guardian": gettext_lazy("Guardian")}
 
 
+def side(name: str) -> str:
+    return str(SIDES[Side(name)]) if name in Side.values else name
+
+
 def actor(name: str) -> str:
-    return str(ACTORS.get(name, name))
+    kind, _colon, rest = name.partition(":")
+    if kind in Side.values and rest:
+        return f"{rest} ({side(kind)})"
+    return str(ACTORS.get(name, name.removeprefix("client:")))
 
 
 def analyst(name: str, model: str) -> str:
@@ -277,6 +290,10 @@ def severity(name: str) -> str:
 
 def priority(number: int) -> str:
     return str(Priority(number).label)
+
+
+def content_type(name: str) -> str:
+    return str(_CONTENT_TYPES[ContentType(name)]) if name in ContentType.values else name
 
 
 def status(page: CasePage) -> str:

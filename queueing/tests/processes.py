@@ -1,4 +1,4 @@
-"""Real processes for the tests (a pytest plugin of the modules that need it): workers, a web server, the embedded ending.
+"""Real processes for the tests (a pytest plugin of the modules that need it): workers, web server, embedded ending.
 
 Each is started in a process group of its own, waited for by what it does (never by a pause), and killed by that group.
 Their output goes to a file in the test's directory, whose end is shown when one does not come up.
@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,14 +28,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import call_command
 from django.db import connection
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from moderation.datadir import DataDir, Secrets
+from moderation.embedded_postgres import SHARED, EmbeddedPostgres
 from moderation.models import Worker
+from moderation.tests.environment import empty_database
 from moderation.tests.people import RUDE, App, app, until
 from moderation.tests.platform import Platform
 from queueing.tests.rabbit import Node, free_port
@@ -248,7 +254,8 @@ class Wire:
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
     """Let all `calls` go at the same moment, each in a thread with its own connection; their answers in order."""
-    barrier = threading.Barrier(len(calls))
+    barrier = threading.Barrier(len(calls), timeout=10)
+    connection.close()  # the pool has as many connections as the largest of these tests has threads
 
     def run(call: Callable[[], Any]) -> Any:
         try:
@@ -273,12 +280,28 @@ def url_of_the_test_database() -> str:
 def expire_leases() -> None:
     """What a dead worker had in hand is due now, as it would be within 45 s."""
     with connection.cursor() as cursor:
-        for table in ("moderation_run", "moderation_order"):
+        for table in ("moderation_run", "moderation_order", "moderation_notice"):
             cursor.execute(f"UPDATE {table} SET lease_until = now() WHERE lease_until > now()")
             cursor.execute(f"UPDATE {table} SET published_until = now() WHERE published_until > now()")
 
 
-def wait_for_all(client_app: App, ids: list[str], *statuses: str, seconds: float = 60) -> None:
+def orders_told(platform: Platform) -> list[tuple[str, dict[str, Any]]]:
+    """(webhook-id, document) of every order that arrived, repeats included, in the order of arrival."""
+    return [(webhook_id, document) for webhook_id, document in platform.received if "order_id" in document["data"]]
+
+
+def told(platform: Platform) -> list[str]:
+    """The actions in the order in which they first arrived, each webhook-id once."""
+    return list({webhook_id: document["data"]["action"] for webhook_id, document in orders_told(platform)}.values())
+
+
+def repeated(platform: Platform) -> list[str]:
+    """The webhook-ids of orders that arrived more than once."""
+    counts = Counter(webhook_id for webhook_id, _ in orders_told(platform))
+    return [webhook_id for webhook_id, count in counts.items() if count > 1]
+
+
+def wait_for_all(ids: list[str], *statuses: str, seconds: float = 60) -> None:
     """Until every one of these cases has one of these statuses."""
     from moderation.models import Case
 
@@ -308,6 +331,76 @@ def house(database_url: str, broker_url: str = "") -> Iterator[House]:
             made.end()
 
 
+class OwnPostgres:
+    """A PostgreSQL of its own, for the tests that kill it: the shared one carries the test process itself."""
+
+    def __init__(self, home: Path) -> None:
+        self._server = EmbeddedPostgres(DataDir(home))
+        self.url = DataDir(home).database_url()
+
+    def start(self) -> None:
+        self._server.start()
+
+    def kill(self) -> None:
+        """kill -9 of the server and all its processes; the data stays."""
+        server = psutil.Process(int((self._server.cluster / "postmaster.pid").read_text().split()[0]))
+        everybody = [server, *server.children(recursive=True)]
+        for process in everybody:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(everybody, timeout=10)
+        connection.close()
+
+    def restart_at_once(self) -> None:
+        """Stop as `pg_ctl -m immediate` does, and start again: every connection is cut, nothing is flushed."""
+        server = psutil.Process(int((self._server.cluster / "postmaster.pid").read_text().split()[0]))
+        server.send_signal(signal.SIGQUIT)
+        psutil.wait_procs([server], timeout=10)
+        self.start()
+
+    def remove(self) -> None:
+        self._server.stop()
+        cluster = self._server.cluster.resolve()
+        if cluster.parent == SHARED:  # as root the cluster lives outside its data directory
+            shutil.rmtree(cluster, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Django's own connections lead here while the block runs, and to an empty database."""
+        before = dict(connection.settings_dict)
+        here = {"NAME": "guardian", "USER": "guardian", "HOST": str(self._server.socket.parent), "PORT": 5432}
+        connection.close()
+        connection.close_pool()
+        connection.settings_dict.update(here)
+        try:
+            self.start()
+            call_command("migrate", verbosity=0)
+            empty_database()
+            yield
+        finally:
+            connection.close()
+            connection.close_pool()
+            connection.settings_dict.update(before)
+
+
+@pytest.fixture(scope="session")
+def own_postgres_server() -> Iterator[OwnPostgres]:
+    with tempfile.TemporaryDirectory(prefix="guardian-own-") as home:
+        made = OwnPostgres(Path(home))
+        yield made
+        made.remove()
+
+
+@pytest.fixture
+def own_postgres(
+    own_postgres_server: OwnPostgres, django_db_blocker: DjangoDbBlocker, settings: Settings
+) -> Iterator[OwnPostgres]:
+    """A PostgreSQL that may be killed; a test stands on it inside `in_use()`."""
+    settings.ALLOW_LOOPBACK_WEBHOOKS = True
+    with django_db_blocker.unblock():
+        yield own_postgres_server
+
+
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     running = Platform()
@@ -329,7 +422,7 @@ def broker_house(database: None, broker: Node) -> Iterator[House]:
     """An installation on the tests' database and the tests' RabbitMQ, whose lanes are empty."""
     with house(url_of_the_test_database(), broker.url) as made:
         yield made
-    _empty_lanes(broker)
+    empty_lanes(broker)
     Worker.objects.all().delete()
 
 
@@ -340,11 +433,12 @@ def embedded_house(database: None) -> Iterator[House]:
         yield made
 
 
-def _empty_lanes(broker: Node) -> None:
+def empty_lanes(broker: Node) -> None:
     """No message of one test reaches the next one's workers."""
     from kombu import Connection
 
-    from queueing.celery import DEAD, app as celery_app
+    from queueing.celery import DEAD
+    from queueing.celery import app as celery_app
 
     with Connection(broker.url) as connected, connected.channel() as channel:
         for queue in (*celery_app.conf.task_queues, DEAD):

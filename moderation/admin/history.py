@@ -1,0 +1,195 @@
+"""Everything the services own: cases and what belongs to them, the work, the history and its seal. Read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from moderation.admin.rights import ReadOnly
+from moderation.models import (
+    Appeal,
+    Assessment,
+    Attempt,
+    Case,
+    Decision,
+    Event,
+    IdempotentAnswer,
+    Notice,
+    Order,
+    Report,
+    Run,
+    Seal,
+    Subject,
+    TokenBucket,
+    Worker,
+)
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnly):
+    list_display = ["content_id", "client", "status", "outcome", "priority", "round", "due_at", "claimed_by", "page"]
+    list_select_related = ["client", "claimed_by"]
+    list_filter = ["status", "outcome", "priority", "client"]
+    search_fields = ["=id", "content_id", "author_id"]
+    search_help_text = _("Id of the case or the content, or the author")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    exclude = ["claim_token"]
+    readonly_fields = ["page"]
+
+    @admin.display(description=_("Console"))
+    def page(self, case: Case) -> str:
+        return format_html('<a href="{}">{}</a>', reverse("console:case", args=[case.pk]), _("Open"))
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        if "\x00" in search_term:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnly):
+    list_display = ["reporter_id", "case", "created_at"]
+    list_select_related = ["case"]
+    search_fields = ["reporter_id", "case__content_id"]
+    search_help_text = _("Reporter, or id of the content")
+    date_hierarchy = "created_at"
+
+
+@admin.register(Assessment)
+class AssessmentAdmin(ReadOnly):
+    list_display = ["case", "round", "violation", "confidence", "severity", "analyst", "model", "seconds", "created_at"]
+    list_select_related = ["case"]
+    list_filter = ["violation", "severity", "analyst", "route"]
+    search_fields = ["case__content_id"]
+    search_help_text = _("Id of the content")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnly):
+    list_display = ["case", "round", "outcome", "decided_by", "via", "decided_at", "withdrawn_at"]
+    list_select_related = ["case"]
+    list_filter = ["outcome", "via"]
+    search_fields = ["decided_by", "case__content_id"]
+    search_help_text = _("Who decided, or id of the content")
+    date_hierarchy = "decided_at"
+    ordering = ["-decided_at"]
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnly):
+    list_display = ["action", "case", "client", "direction", "status", "attempts", "due_at", "last_error"]
+    list_select_related = ["case", "client"]
+    list_filter = ["status", "direction", "action", "client"]
+    search_fields = ["=id", "case__content_id", "subject__external_id"]
+    search_help_text = _("Id of the order, the content or the author")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    exclude = ["lease_token"]
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly):
+    list_display = ["order", "at", "http_status", "result", "error", "milliseconds"]
+    list_select_related = ["order"]
+    list_filter = ["result", "http_status"]
+    search_fields = ["=order__id", "error"]
+    search_help_text = _("Id of the order, or words of the error")
+    date_hierarchy = "at"
+    ordering = ["-pk"]
+
+
+@admin.register(Subject)
+class SubjectAdmin(ReadOnly):
+    list_display = ["external_id", "kind", "client", "last_sequence"]
+    list_select_related = ["client"]
+    list_filter = ["kind", "client"]
+    search_fields = ["external_id"]
+    search_help_text = _("Id of the content or the author")
+
+
+@admin.register(Appeal)
+class AppealAdmin(ReadOnly):
+    list_display = ["case", "side", "appellant_id", "status", "created_at", "closed_at"]
+    list_select_related = ["case"]
+    list_filter = ["status", "side"]
+    search_fields = ["appellant_id", "case__content_id"]
+    search_help_text = _("Who appealed, or id of the content")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    exclude = ["token"]
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly):
+    list_display = ["case", "kind", "round", "attempts", "due_at", "done_at", "cancelled_at", "last_error"]
+    list_select_related = ["case"]
+    list_filter = ["kind", ("done_at", admin.EmptyFieldListFilter), ("last_error", admin.EmptyFieldListFilter)]
+    search_fields = ["=id", "case__content_id"]
+    search_help_text = _("Id of the leg or the content")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    exclude = ["lease_token"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    list_display = ["at", "type", "case", "client", "actor"]
+    list_select_related = ["case", "client"]
+    list_filter = ["type", "client"]
+    search_fields = ["actor", "case__content_id"]
+    search_help_text = _("Who did it, or id of the content")
+    date_hierarchy = "at"
+    ordering = ["-pk"]
+
+
+@admin.register(Seal)
+class SealAdmin(ReadOnly):
+    list_display = ["position", "event", "hash"]
+    list_select_related = ["event"]
+    search_fields = ["=position", "=hash"]
+    search_help_text = _("Position or hash")
+    ordering = ["-position"]
+
+
+@admin.register(IdempotentAnswer)
+class IdempotentAnswerAdmin(ReadOnly):
+    """Their bodies may hold other people's content: only that there is an answer is shown."""
+
+    list_display = ["key", "client", "status", "created_at"]
+    list_select_related = ["client"]
+    list_filter = ["status", "client"]
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    fields = ["key", "client", "status", "created_at"]
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly):
+    list_display = ["type", "client", "case", "position", "attempts", "delivered_at", "failed_at", "last_error"]
+    list_select_related = ["client", "case"]
+    list_filter = ["type", "client", ("failed_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=id", "case__content_id"]
+    search_help_text = _("Id of the notice or the content")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    exclude = ["document", "lease_token"]  # an appeal's document holds the address of its public page
+
+
+@admin.register(TokenBucket)
+class TokenBucketAdmin(ReadOnly):
+    list_display = ["key", "tokens", "filled_at"]
+    list_select_related = ["key"]
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnly):
+    list_display = ["name", "threads", "seen_at"]
+    ordering = ["-seen_at"]

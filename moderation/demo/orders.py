@@ -1,0 +1,132 @@
+"""Doing what Guardian orders, once each: the whole of what a client app owes it.
+
+`applied`: it was done now. `already`: it was so, or there is nothing here to do it to; that is a fine answer.
+`refused`: it will never be done, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.dateparse import parse_datetime
+
+from moderation.demo.models import Author, Post, Receipt
+
+APPLIED, ALREADY, REFUSED = "applied", "already", "refused"
+FLAGS = {
+    "remove_content": ("is_removed", True),
+    "restore_content": ("is_removed", False),
+    "limit_visibility": ("is_limited", True),
+    "restore_visibility": ("is_limited", False),
+    "age_gate": ("is_age_gated", True),
+    "remove_age_gate": ("is_age_gated", False),
+    "label_content": ("is_labelled", True),
+    "unlabel_content": ("is_labelled", False),
+}
+"""What each order about content changes."""
+BANS = {"ban_author": True, "unban_author": False}
+SUSPEND, UNSUSPEND, WARN = "suspend_author", "unsuspend_author", "warn_author"
+
+
+class Malformed(Exception):
+    """Not an order as the documentation describes it."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an `action.apply` or `action.reverse` says, as far as this app needs it."""
+
+    type: str
+    action: str
+    case_id: str
+    decision_id: str
+    content_id: str
+    author_id: str
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Order:
+        """Raises Malformed."""
+        data = document.get("data")
+        if not isinstance(data, dict):
+            raise Malformed("`data` is missing.")
+        names = ("action", "case_id", "decision_id", "content_id", "author_id")
+        said = {name: data.get(name) for name in names}
+        wrong = [name for name, value in said.items() if not isinstance(value, str)]
+        if wrong:
+            raise Malformed(f"{', '.join(wrong)}: must be text.")
+        params = data.get("params")
+        end = params.get("expires_at") if isinstance(params, dict) else None
+        try:
+            expires_at = parse_datetime(end) if isinstance(end, str) else None
+        except ValueError as error:
+            raise Malformed("params.expires_at: no such time.") from error
+        return cls(type=str(document.get("type")), expires_at=expires_at, **said)  # type: ignore[arg-type]
+
+
+@transaction.atomic
+def obey(webhook_id: str, order: Order) -> tuple[str, str]:
+    """Carry the order out, unless this very webhook was obeyed before: then its first answer is given again.
+
+    Answers (result, detail). Receipt and effect are one transaction, so a crash in between leaves neither.
+    """
+    receipt, new = Receipt.objects.get_or_create(
+        webhook_id=webhook_id,
+        defaults={
+            "type": order.type,
+            "action": order.action,
+            "case_id": order.case_id,
+            "decision_id": order.decision_id,
+            "content_id": order.content_id,
+            "author_id": order.author_id,
+            "expires_at": order.expires_at,
+        },
+    )
+    if not new:
+        return receipt.result, ""
+    receipt.result, detail = _carry_out(order, receipt)
+    receipt.save(update_fields=["result"])
+    return receipt.result, detail
+
+
+def _carry_out(order: Order, receipt: Receipt) -> tuple[str, str]:
+    if order.action in FLAGS:
+        flag, value = FLAGS[order.action]
+        changed = Post.objects.filter(content_id=order.content_id).exclude(**{flag: value}).update(**{flag: value})
+        return (APPLIED if changed else ALREADY), ""
+    author = Author.objects.select_for_update().filter(name=order.author_id).first()
+    if order.action not in {*BANS, SUSPEND, UNSUSPEND, WARN}:
+        return REFUSED, f"This app does not know {order.action}."
+    if author is None:
+        return ALREADY, ""
+    before = (author.is_banned, author.suspended_until, author.warnings)
+    if order.action in BANS:
+        author.is_banned = BANS[order.action]
+    elif order.action == WARN:
+        author.warnings += 1
+    else:
+        author.suspended_until = _suspended_until(order, receipt)
+    author.save()
+    return (APPLIED if before != (author.is_banned, author.suspended_until, author.warnings) else ALREADY), ""
+
+
+def _suspended_until(order: Order, receipt: Receipt) -> datetime | None:
+    """Of several suspensions the longest counts.
+
+    A case has one decision in force, so its newer suspension replaces its older one. A suspension that comes again for
+    the same decision says that every longer one has gone. An `unsuspend_author` comes only when nobody wants one.
+    """
+    standing = Receipt.objects.filter(author_id=order.author_id, action=SUSPEND, is_over=False).exclude(pk=receipt.pk)
+    if order.action == UNSUSPEND:
+        standing.update(is_over=True)
+        return None
+    if standing.filter(case_id=order.case_id, decision_id=order.decision_id).exists():
+        standing.filter(expires_at__gt=order.expires_at).update(is_over=True)
+    standing.filter(case_id=order.case_id).update(is_over=True)
+    longest: datetime | None = standing.aggregate(end=Max("expires_at"))["end"]
+    return max((end for end in (longest, order.expires_at) if end is not None), default=None)

@@ -1,0 +1,52 @@
+"""`manage.py create_client NAME`: a client app with its key and its webhook secret, shown this once."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError
+
+from moderation.errors import ModerationError
+from moderation.models import Scope
+from moderation.services import clients
+
+LONGEST_NAME = 200
+
+
+class Command(BaseCommand):
+    help = "Makes a client app and prints its API key and webhook secret, which are shown only now."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--webhook-url", default="", help="where its orders go; without one it fetches them itself")
+        parser.add_argument("--scopes", help=f"comma-separated; all unless given: {', '.join(Scope.values)}")
+        parser.add_argument("--json", action="store_true", help="one line of JSON")
+
+    def handle(self, **options: Any) -> None:
+        name = options["name"].strip()
+        if not 1 <= len(name) <= LONGEST_NAME:
+            raise CommandError(f"A client's name has 1 to {LONGEST_NAME} characters.")
+        scopes = None
+        if options["scopes"] is not None:
+            scopes = list(dict.fromkeys(scope.strip() for scope in options["scopes"].split(",") if scope.strip()))
+            if not scopes:
+                raise CommandError(f"Name at least one scope, or leave --scopes out. Known: {', '.join(Scope.values)}.")
+        try:
+            if options["webhook_url"]:
+                clients.check_webhook_url(options["webhook_url"])
+            new = clients.create(name, webhook_url=options["webhook_url"], scopes=scopes)
+        except ModerationError as error:
+            raise CommandError(error.detail) from error
+        except ProgrammingError as error:
+            raise CommandError("The database's tables are not up to date: run manage.py migrate first.") from error
+        said = {"client": new.client.name, "api_key": new.api_key, "webhook_secret": new.webhook_secret}
+        if options["json"]:
+            self.stdout.write(json.dumps(said, ensure_ascii=False))
+            return
+        self.stdout.write(f"Client:         {said['client']}")
+        self.stdout.write(f"API key:        {said['api_key']}")
+        self.stdout.write(f"Webhook secret: {said['webhook_secret']}")
+        self.stdout.write("Keep both now: the key is not shown again.")

@@ -1,0 +1,314 @@
+"""Any sequence of verbs, beside a small model of them: what is refused, who holds what, and what a platform that
+simply obeys has in force once everything is delivered."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import Count
+from django.db.models.functions import Now
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from pytest_django import Settings
+
+from moderation.errors import ModerationError
+from moderation.lifecycle import TERMINAL, Status
+from moderation.models import Case, Decision, Event, Order, Run
+from moderation.models.actions import ACTIONS
+from moderation.services import audit, outbox, review
+from moderation.services.review import Ruling
+from moderation.tests.environment import empty_database
+from moderation.tests.people import WORK, App, ana, app, ben, sue
+from moderation.tests.platform import Platform
+
+EXAMPLES, STEPS, CASES = 40, 25, 3
+AUTHOR = "author-1"
+MENU = ["remove_content", "label_content", "suspend_author", "ban_author", "warn_author"]
+NAMES = ["ana", "ben", "sue"]
+Key = tuple[str, str]
+"""(subject, action): what is or is not in force on the platform."""
+
+which = st.integers(0, CASES - 1)
+actions = st.lists(st.sampled_from(MENU), unique=True, max_size=3)
+names = st.sampled_from(NAMES)
+
+
+@dataclass
+class Ruled:
+    """A decision as the model remembers it. `held_before`: what was in force when it was made."""
+
+    id: str
+    by: str
+    actions: list[str]
+    held_before: Ruled | None
+    waits: bool
+    """In its undo window: nobody has been told to carry it out."""
+
+
+@dataclass
+class Modelled:
+    """A case as the model knows it."""
+
+    id: str
+    content: str
+    round: int = 1
+    live: Ruled | None = None
+    ruled: dict[int, Ruled] = field(default_factory=dict)
+    claimed_by: str = ""
+
+
+@dataclass
+class Receiver:
+    """The client's side: obeys, refuses or fails, and keeps what is in force and what it gave up."""
+
+    mood: str = "obey"
+    in_force: set[Key] = field(default_factory=set)
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    unclear: set[Key] = field(default_factory=set)
+    """Keys somebody refused while they were in force: there the contract leaves open what holds."""
+    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def behave(self, document: dict[str, Any]) -> tuple[int, bytes]:
+        data = document["data"]
+        if "order_id" not in data:
+            return 200, b""
+        assert self.seen.setdefault(data["order_id"], document) == document, "one webhook-id said two things"
+        applies = document["type"] == "action.apply"
+        action = data["action"] if applies else REVERSES[data["action"]]
+        subject = data["author_id"] if ACTIONS[action].target == "author" else data["content_id"]
+        key = subject, action
+        if self.mood == "fail":
+            return 500, b""
+        if self.mood == "refuse":
+            if not applies or key in self.in_force:
+                self.unclear.add(key)
+            self.refused.add((data["decision_id"], action))
+            return 200, b'{"result": "refused"}'
+        (self.in_force.add if applies else self.in_force.discard)(key)
+        return 200, b""
+
+
+REVERSES = {action.reversed_by: action.name for action in ACTIONS.values() if action.reversed_by}
+
+
+class Moderation(RuleBasedStateMachine):
+    """What clients, moderators, workers and platforms do, in any order."""
+
+    platform: ClassVar[Platform]
+    app: App
+
+    def __init__(self) -> None:
+        super().__init__()
+        empty_database()
+        self.app = app(webhook_url=self.platform.url)
+        self.platform.secret = self.app.secret
+        self.platform.received.clear()
+        self.receiver = Receiver()
+        self.platform.behave = self.receiver.behave
+        self.users = {"ana": ana(), "ben": ben(), "sue": sue()}
+        self.cases: list[Modelled] = []
+
+    # --- what clients and moderators do ------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.cases) < CASES)
+    @rule()
+    def start(self) -> None:
+        content = f"post-{len(self.cases)}"
+        self.cases.append(Modelled(self.app.start(content_id=content, author_id=AUTHOR), content))
+
+    @precondition(lambda self: self.cases)
+    @rule(at=which, actions=actions, by=names)
+    def decide_over_the_api(self, at: int, actions: list[str], by: str) -> None:
+        case, status = self._case(at)
+        answer = self.app.decide(case.id, *actions, by=by.upper())
+        expected = 202
+        if status != Status.PENDING_REVIEW or case.claimed_by:
+            expected = 409
+        elif self._first_decider(case) == by:
+            expected = 403
+        assert answer.status_code == expected, answer.content
+        if expected == 202:
+            self._ruled(case, answer.json()["decision"]["id"], by, actions, waits=False)
+
+    @precondition(lambda self: self.cases)
+    @rule(at=which, by=names)
+    def claim(self, at: int, by: str) -> None:
+        case, status = self._case(at)
+        good = status == Status.PENDING_REVIEW and case.claimed_by in ("", by) and self._first_decider(case) != by
+        assert self._allowed(lambda: review.claim(UUID(case.id), self.users[by])) == good
+        if good:
+            case.claimed_by = by
+
+    @precondition(lambda self: any(case.claimed_by for case in self.cases))
+    @rule(by=names)
+    def release_all(self, by: str) -> None:
+        for case in self.cases:
+            review.release(UUID(case.id), self.users[by])
+            if case.claimed_by == by or by == "sue":
+                case.claimed_by = ""
+
+    @precondition(lambda self: any(case.claimed_by for case in self.cases))
+    @rule(actions=actions)
+    def decide_in_the_console(self, actions: list[str]) -> None:
+        case = next(case for case in self.cases if case.claimed_by)
+        row, by = Case.objects.get(pk=case.id), case.claimed_by
+        ruling = Ruling("violation", actions)
+        made = review.decide_in_console(
+            row.pk, self.users[by], ruling, claim_token=str(row.claim_token), version=row.version
+        )
+        case.claimed_by = ""
+        self._ruled(case, str(made.pk), by, actions, waits=True)
+
+    @precondition(lambda self: self.cases)
+    @rule(at=which, by=names)
+    def undo(self, at: int, by: str) -> None:
+        case, _ = self._case(at)
+        good = case.live is not None and case.live.waits and case.live.by == by
+        assert self._allowed(lambda: review.undo(UUID(case.id), self.users[by])) == good
+        if good:
+            assert case.live is not None
+            del case.ruled[case.round]
+            case.live, case.claimed_by = case.live.held_before, by
+
+    @rule()
+    def the_undo_windows_end(self) -> None:
+        Run.objects.filter(done_at=None, cancelled_at=None).update(due_at=Now())
+        for case in self.cases:
+            if case.live is not None:
+                case.live.waits = False
+
+    @precondition(lambda self: self.cases)
+    @rule(at=which, keep=st.booleans())
+    def roll_back(self, at: int, keep: bool) -> None:
+        case, status = self._case(at)
+        ordered = not Run.objects.filter(case_id=case.id, done_at=None, cancelled_at=None).exists()
+        good = status == Status.COMPLETED or (status == Status.ENFORCING and ordered)
+        answer = self.app.roll_back(case.id, keep_in_force=keep)
+        assert answer.status_code == (202 if good else 409), answer.content
+        if good:
+            case.round += 1
+            case.live = case.live if keep else None
+
+    # --- what workers and platforms do -------------------------------------------------------------------------------
+
+    @rule()
+    def work(self) -> None:
+        self._carry_out(legs=True, orders=False)
+
+    @rule(mood=st.sampled_from(["obey", "obey", "fail", "refuse"]))
+    def deliver_what_is_next(self, mood: str) -> None:
+        self.receiver.mood = mood
+        self._make_due()
+        self._carry_out(legs=False, orders=True, once=True)
+
+    @rule()
+    def everything_is_delivered(self) -> None:
+        self.the_undo_windows_end()
+        self.receiver.mood = "obey"
+        self._make_due()
+        self._carry_out(legs=True, orders=True)
+        assert not Order.objects.exclude(status__in=TERMINAL).exists()
+        resting = {Status.PENDING_REVIEW, Status.COMPLETED}
+        assert set(Case.objects.values_list("status", flat=True)) <= resting
+        wanted = {
+            (AUTHOR if ACTIONS[action].target == "author" else case.content, action)
+            for case in self.cases
+            if case.live is not None
+            for action in case.live.actions
+            if (case.live.id, action) not in self.receiver.refused
+        }
+        # A warning cannot be taken back, so of warnings only the wanted ones are compared.
+        there = {key for key in self.receiver.in_force if ACTIONS[key[1]].reversed_by or key in wanted}
+        assert there - self.receiver.unclear == wanted - self.receiver.unclear
+
+    # --- what always holds -------------------------------------------------------------------------------------------
+
+    @invariant()
+    def every_round_has_at_most_one_decision_and_no_two_in_a_row_by_the_same_person(self) -> None:
+        live = Decision.objects.filter(withdrawn_at=None)
+        assert not live.values("case", "round").annotate(n=Count("pk")).filter(n__gt=1).exists()
+        for case in self.cases:
+            deciders = [ruled.decider for ruled in live.filter(case_id=case.id).order_by("round")]
+            assert all(first != second for first, second in itertools.pairwise(deciders))
+            assert deciders == [ruled.by for _, ruled in sorted(case.ruled.items())]
+
+    @invariant()
+    def every_case_stands_where_a_case_can_stand(self) -> None:
+        rows = {str(row.pk): row for row in Case.objects.all()}
+        assert set(rows) == {case.id for case in self.cases}
+        for case in self.cases:
+            row = rows[case.id]
+            assert row.status in Status.values
+            assert (row.outcome != "") == (row.status == Status.COMPLETED)
+            rounds = {case.round - 1} if row.status == Status.ROLLING_BACK else {case.round}
+            assert row.round in rounds
+            assert str(row.decision_id or "") == (case.live.id if case.live else "")
+
+    def teardown(self) -> None:
+        self.everything_is_delivered()
+        while audit.seal():
+            pass
+        assert audit.verify() == (Event.objects.count(), None)
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    def _case(self, at: int) -> tuple[Modelled, Status]:
+        case = self.cases[at % len(self.cases)]
+        return case, Status(Case.objects.values_list("status", flat=True).get(pk=case.id))
+
+    def _first_decider(self, case: Modelled) -> str:
+        """Who made the decision under review."""
+        earlier = [ruled.by for round, ruled in sorted(case.ruled.items()) if round < case.round]
+        return earlier[-1] if earlier else ""
+
+    def _ruled(self, case: Modelled, id: str, by: str, actions: list[str], *, waits: bool) -> None:
+        case.live = case.ruled[case.round] = Ruled(id, by, actions, case.live, waits)
+
+    def _allowed(self, verb: Any) -> bool:
+        try:
+            verb()
+        except ModerationError:
+            return False
+        return True
+
+    def _make_due(self) -> None:
+        """The waits after a failed try are over."""
+        Order.objects.exclude(status__in=TERMINAL).update(due_at=Now(), published_until=None)
+
+    def _carry_out(self, *, legs: bool, orders: bool, once: bool = False) -> None:
+        while True:
+            offers = [offer for offer in outbox.claim(starts_at_once=8) if offer.kind != "notice"]
+            mine = [offer for offer in offers if (orders if offer.kind == "order" else legs)]
+            outbox.unoffer([offer for offer in offers if offer not in mine])
+            for offer in mine:
+                WORK[offer.kind](offer.id)
+            if once or not mine:
+                return
+
+
+def test_whatever_is_done_in_whatever_order_the_rules_hold(database: None, settings: Settings) -> None:
+    settings.ALLOW_LOOPBACK_WEBHOOKS = True
+    Moderation.platform = Platform()
+    try:
+        run_state_machine_as_test(Moderation, settings=BOUNDS)
+    finally:
+        Moderation.platform.close()
+
+
+BOUNDS = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)

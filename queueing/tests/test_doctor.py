@@ -1,0 +1,194 @@
+"""`manage.py doctor`: one line for every part, and the mend beside what is broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db.models.functions import Now
+from pytest_django import Settings
+
+from moderation.models import Client, Run, Worker
+from moderation.tests.people import App, until
+from moderation.tests.people import app as app_of_a_client
+from queueing import checkup
+from queueing.celery import DEAD, app
+from queueing.tests.rabbit import Node
+
+pytest_plugins = ["queueing.tests.rabbit"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Service:
+    """A service on the network that knows one key."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                service.paths.append(self.path)
+                known = "the-key" in (self.headers.get("authorization", "") + self.headers.get("x-api-key", ""))
+                self.send_response(200 if known else 401)
+                self.send_header("content-length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    running = Service()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def shop(database: None) -> App:
+    return app_of_a_client(name="shop", webhook_url="https://shop.example/hooks")
+
+
+def examine() -> dict[str, str]:
+    """The doctor's lines by name, each with its first word."""
+    out = StringIO()
+    code = 0
+    try:
+        call_command("doctor", stdout=out, no_color=True)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    lines = out.getvalue().splitlines()
+    found = {line.split(" ", 1)[1].split(":")[0]: line for line in lines}
+    assert code == any(line.startswith("FAIL") for line in lines)
+    return found
+
+
+def test_a_healthy_house_has_nothing_to_mend(shop: App) -> None:
+    Worker.objects.create(name="here:1", threads=8, seen_at=Now())
+    found = examine()
+    assert {line.split(" ")[0] for line in found.values()} == {"ok"}
+    assert set(found) == {
+        "database",
+        "migrations",
+        "checkpoints",
+        "broker",
+        "groq",
+        "langsmith",
+        "client shop",
+        "outbox",
+        "runs",
+        "workers",
+    }
+
+
+def test_what_is_broken_is_named_with_its_mend(shop: App) -> None:
+    shop.start()
+    Run.objects.update(attempts=5, last_error="ValueError:\nno such thing", due_at=Now() - timedelta(minutes=5))
+    Client.objects.update(failing_since=Now())
+    Worker.objects.create(name="gone:1", threads=8, seen_at=Now() - timedelta(minutes=1))
+    found = examine()
+    for name in ("outbox", "runs", "workers", "client shop"):
+        assert found[name].startswith("FAIL"), found[name]
+        assert " — " in found[name]
+    assert "failed 5 times: ValueError: no such thing" in found["runs"]
+
+
+def test_a_client_without_an_address_is_in_pull_mode(shop: App) -> None:
+    Client.objects.update(webhook_url="")
+    assert "pull mode" in examine()["client shop"]
+
+
+def test_services_are_asked_with_the_key(database: None, settings: Settings, service: Service) -> None:
+    agent = {**settings.AGENT, "GROQ_API_BASE": service.url, "LANGSMITH_ENDPOINT": service.url}
+    settings.AGENT = {
+        **agent,
+        "GROQ_API_KEY": "the-key",
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_API_KEY": "the-key",
+    }
+    assert checkup.check_groq().ok
+    assert checkup.check_langsmith().ok
+    assert service.paths == ["/openai/v1/models", "/sessions?limit=1"]
+    settings.AGENT = {**agent, "GROQ_API_KEY": "another", "LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": ""}
+    assert "correct GROQ_API_KEY" in str(checkup.check_groq())
+    assert "another" not in str(checkup.check_groq())
+    assert "set LANGSMITH_API_KEY" in str(checkup.check_langsmith())
+    settings.AGENT = {**agent, "GROQ_API_KEY": "the-key", "GROQ_API_BASE": "http://127.0.0.1:1"}
+    assert "cannot be reached" in str(checkup.check_groq())
+
+
+def test_the_broker_is_asked_without_declaring_anything(database: None, settings: Settings, broker: Node) -> None:
+    settings.BROKER_URL = broker.url
+    app.conf.broker_url = broker.url
+    try:
+        with app.connection_for_write() as there:
+            for queue in (*app.conf.task_queues, DEAD):
+                queue(there.default_channel).delete()
+        missing = next(iter(checkup.check_broker()))
+        assert not missing.ok
+        assert "guardian.dead" in missing.detail
+        assert "guest:guest" not in str(missing)
+        with app.connection_for_write() as there:
+            for queue in (*app.conf.task_queues, DEAD):
+                queue(there.default_channel).declare()
+        assert [finding.ok for finding in checkup.check_broker()] == [True, True]
+        with app.connection_for_write() as there, there.Producer() as producer:
+            producer.publish({}, exchange=DEAD.exchange, routing_key="dead", declare=[DEAD], retry=True)
+        until(lambda: [str(finding) for finding in checkup.check_broker()], lambda said: "1 messages" in said[1], 10)
+        assert [finding.ok for finding in checkup.check_broker()] == [True, False]
+    finally:
+        with app.connection_for_write() as there:
+            DEAD(there.default_channel).purge()
+        app.conf.broker_url = None
+        app.pool.force_close_all()
+
+
+def test_a_broker_that_is_away_is_a_failure(database: None, settings: Settings) -> None:
+    settings.BROKER_URL = "amqp://guest:secret@127.0.0.1:1//"
+    app.conf.broker_url = settings.BROKER_URL
+    try:
+        line = examine()["broker"]
+    finally:
+        app.conf.broker_url = None
+    assert line.startswith("FAIL")
+    assert "start RabbitMQ" in line
+    assert "secret" not in line
+
+
+def test_a_database_that_is_away_ends_it_quickly(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "doctor"],
+        env={
+            "PATH": os.environ["PATH"],
+            "GUARDIAN_HOME": str(tmp_path),
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+            "SECRET_KEY": "x9" * 30,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAIL database:")
+    assert "set DATABASE_URL" in done.stdout
+    assert "Traceback" not in done.stderr
