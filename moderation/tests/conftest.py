@@ -9,6 +9,11 @@ from moderation.tests.people import App, app
 from moderation.tests.platform import Platform
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Once for the whole run: the rooms share one test database.
+    config.pluginmanager.import_plugin("moderation.tests.environment")
+
+
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     running = Platform()

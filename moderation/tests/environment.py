@@ -1,6 +1,6 @@
-"""The ground all tests stand on (a pytest plugin, see pytest.ini): a real PostgreSQL, and a clean slate between tests.
+"""The ground all tests stand on (a pytest plugin): a real PostgreSQL, and a clean slate between tests.
 
-Imported before Django's settings are: it chooses the database. `DATABASE_URL`, or an embedded server in a directory
+Imported before Django's settings are (moderation.tests.settings): it chooses the database. `DATABASE_URL`, or an embedded server in a directory
 of its own that ends with the test run.
 """
 
