@@ -14,13 +14,13 @@ from rest_framework.response import Response
 
 from moderation.api import batch, bodies, representations, shapes
 from moderation.api.authentication import client_of
-from moderation.api.doors import Door, PostDoor, actor_of, case_response, case_to_change
+from moderation.api.doors import Door, PostDoor, actor_of, case_response, case_to_change, dossier_response
 from moderation.api.parsing import BATCH_LIMIT
 from moderation.errors import FieldTrouble, NotFound, Unacceptable
 from moderation.lifecycle import Status
 from moderation.models import Case, Scope
 from moderation.selectors.access import cases_for, the_case
-from moderation.selectors.dossier import dossiers
+from moderation.selectors.dossier import dossiers, new_dossier
 from moderation.selectors.statement import statement
 from moderation.services import intake, review, rollback, withdrawal
 
@@ -78,7 +78,9 @@ class Cases(PostDoor):
         body = bodies.StartBody(data=request.data)
         body.is_valid(raise_exception=True)
         accepted = intake.start(client_of(request), body.submission(), actor=actor_of(request))
-        response = case_response(accepted.case.pk, request, 200 if accepted.merged else 202)
+        # Of a case that is only just written there is nothing to load but its report.
+        found = dossiers([accepted.case])[0] if accepted.merged else new_dossier(accepted.case)
+        response = dossier_response(found, 200 if accepted.merged else 202)
         response.data["merged"] = accepted.merged
         response["Location"] = request.build_absolute_uri(response.data["links"]["self"])
         return response

@@ -17,7 +17,7 @@ from moderation.api.parsing import BODY_LIMIT, Malformed, TooLarge
 from moderation.errors import PreconditionFailed
 from moderation.models import Case
 from moderation.selectors.access import locked_case, the_case
-from moderation.selectors.dossier import dossiers
+from moderation.selectors.dossier import Dossier, dossiers
 from moderation.services import limits
 from moderation.services.limits import Allowance
 
@@ -83,8 +83,12 @@ def case_to_change(request: Request, case_id: UUID) -> Case:
 
 def case_response(case_id: UUID, request: Request, status: int) -> Response:
     """The case as it is now, with its ETag."""
-    case = the_case(case_id, client=client_of(request))
-    return Response(representations.case(dossiers([case])[0]), status=status, headers={"ETag": _etag(case)})
+    return dossier_response(dossiers([the_case(case_id, client=client_of(request))])[0], status)
+
+
+def dossier_response(dossier: Dossier, status: int) -> Response:
+    """The case of a dossier, with its ETag."""
+    return Response(representations.case(dossier), status=status, headers={"ETag": _etag(dossier.case)})
 
 
 def actor_of(request: Request) -> str:

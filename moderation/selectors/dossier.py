@@ -55,3 +55,9 @@ def dossiers(cases: Sequence[Case]) -> list[Dossier]:
     for case_id, dossier in found.items():
         dossier.reports_total = totals[case_id]
     return [found[case.pk] for case in cases]
+
+
+def new_dossier(case: Case) -> Dossier:
+    """Of a case that was written in this transaction: at most its reports. One query."""
+    reports = list(case.reports.all())
+    return Dossier(case, reports=reports[:REPORTS_SHOWN], reports_total=len(reports))

@@ -124,6 +124,8 @@ def touch(key: ApiKey) -> None:
     """Keep when the key was last used, to the minute: a hot counter must not sit in every request's transaction."""
     if key.last_used_at is not None and timezone.now() - key.last_used_at < timedelta(minutes=1):
         return
+    if key.last_used_at is not None and timezone.now() - key.last_used_at < timedelta(minutes=1):
+        return
     ApiKey.objects.filter(pk=key.pk).filter(
         Q(last_used_at=None) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
     ).update(last_used_at=Now())

@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 from moderation.datadir import DataDir
-from moderation.embedded_postgres import SHARED, EmbeddedPostgres, PostgresError, serve
+from moderation.embedded_cluster import SHARED, PostgresError
+from moderation.embedded_postgres import EmbeddedPostgres, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 PREAMBLE = """

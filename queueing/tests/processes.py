@@ -37,7 +37,8 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
 from moderation.datadir import DataDir, Secrets
-from moderation.embedded_postgres import SHARED, EmbeddedPostgres
+from moderation.embedded_cluster import SHARED
+from moderation.embedded_postgres import EmbeddedPostgres
 from moderation.models import Worker
 from moderation.tests.environment import empty_database
 from moderation.tests.people import RUDE, App, app, until
@@ -60,6 +61,16 @@ ended.wait()
 ending.stop()
 os._exit(0)
 """
+STANDBY = """
+import sys
+import django
+django.setup()
+import celery.bin.worker, queueing.tasks, queueing.worker_relay, agents.runner
+sys.stdin.readline()
+from celery.__main__ import main
+sys.argv[0] = "celery"
+sys.exit(main())
+"""
 
 
 @dataclass
@@ -73,6 +84,12 @@ class Process:
     @property
     def pid(self) -> int:
         return self.popen.pid
+
+    def go(self) -> None:
+        """Let a process on standby begin."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(b"\n")
+        self.popen.stdin.close()
 
     def is_alive(self) -> bool:
         return self.popen.poll() is None
@@ -128,6 +145,11 @@ class House:
             self.wait_for_worker(process)
         return process
 
+    def standby(self) -> Process:
+        """A worker that has imported everything and begins only at `go`: a replacement that is there at once."""
+        options = ["-A", "queueing", "worker", "--loglevel=INFO", "--without-mingle"]
+        return self._start("standby", [sys.executable, "-c", STANDBY, *options], fault="", gated=True)
+
     def wait_for_worker(self, process: Process) -> None:
         """Its row is written by its relay, which starts when the worker consumes. A fault may kill it before."""
         self._wait(process, lambda: self.has_row(process), may_die=True)
@@ -160,7 +182,7 @@ class House:
     def logs(self) -> str:
         return "\n".join(f"--- {process.log.name}\n{process.last_words()}" for process in self.started)
 
-    def _start(self, name: str, command: list[str], *, fault: str) -> Process:
+    def _start(self, name: str, command: list[str], *, fault: str, gated: bool = False) -> Process:
         log = self.home / f"{name}-{len(self.started)}.log"
         environment = {
             "PATH": os.environ.get("PATH", ""),
@@ -181,7 +203,7 @@ class House:
                 command,
                 env=environment,
                 cwd=ROOT,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if gated else subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -12,7 +12,17 @@ from django.db import connection
 from moderation.models import Case
 from moderation.tests.people import RUDE, App, app, until
 from moderation.tests.platform import Platform
-from queueing.tests.processes import Answer, House, OwnPostgres, Wire, empty_lanes, expire_leases, house, told, wait_for_all
+from queueing.tests.processes import (
+    Answer,
+    House,
+    OwnPostgres,
+    Wire,
+    empty_lanes,
+    expire_leases,
+    house,
+    told,
+    wait_for_all,
+)
 from queueing.tests.rabbit import Node
 
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")

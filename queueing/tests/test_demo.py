@@ -26,7 +26,8 @@ import psycopg
 import pytest
 
 from moderation.datadir import DataDir
-from moderation.embedded_postgres import SHARED, EmbeddedPostgres
+from moderation.embedded_cluster import SHARED
+from moderation.embedded_postgres import EmbeddedPostgres
 from moderation.tests.people import until
 from queueing.tests.processes import url_of_the_test_database
 from queueing.tests.rabbit import Node, free_port

@@ -80,7 +80,8 @@ FIRST_LIFE = [*FIRST_DECISION, "unsuspend_author", "restore_content"]
 def test_a_worker_killed_anywhere_loses_nothing_and_does_nothing_twice(
     where: str, client_app: App, broker_house: House, platform: Platform
 ) -> None:
-    with _reviving(lambda fault: broker_house.worker(fault=fault), FAULTS[where]) as deaths:
+    fresh = broker_house.standby()
+    with _replacing(broker_house.worker(fault=FAULTS[where]), fresh.go) as deaths:
         lives = _three_lives(client_app)
     assert len(deaths) == 1
     check_everything(platform, lives)
@@ -90,7 +91,7 @@ def test_a_worker_killed_anywhere_loses_nothing_and_does_nothing_twice(
 def test_the_embedded_ending_killed_anywhere_loses_nothing_and_does_nothing_twice(
     where: str, client_app: App, embedded_house: House, platform: Platform
 ) -> None:
-    with _reviving(lambda fault: embedded_house.embedded(fault=fault), FAULTS[where]) as deaths:
+    with _replacing(embedded_house.embedded(fault=FAULTS[where]), embedded_house.embedded) as deaths:
         lives = _three_lives(client_app)
     assert len(deaths) == 1
     check_everything(platform, lives)
@@ -138,20 +139,12 @@ def test_without_any_help_everything_goes_on_within_a_minute_of_a_kill(
     check_everything(platform, {delivering: ["remove_content"], analysing: []}, final={analysing: "pending_review"})
 
 
-ROUNDS = {
-    "the web server and the worker": (False, False),
-    "RabbitMQ as well": (True, False),
-    "PostgreSQL as well": (True, True),
-}
-
-
-@pytest.mark.parametrize("what", ROUNDS)
+@pytest.mark.parametrize("postgres_dies", [False, False, True], ids=["first", "second", "third, PostgreSQL as well"])
 def test_forty_accepted_cases_survive_kill_9_of_everything(
-    what: str, own_postgres: OwnPostgres, broker: Node, platform: Platform
+    postgres_dies: bool, own_postgres: OwnPostgres, broker: Node, platform: Platform
 ) -> None:
-    rabbit_dies, postgres_dies = ROUNDS[what]
-    rabbit = broker if rabbit_dies else None
-    postgres = own_postgres if postgres_dies else None
+    """Once after they were accepted, RabbitMQ included, and once more while they are enforced."""
+    servers: list[Node | OwnPostgres] = [broker, *([own_postgres] if postgres_dies else [])]
     with own_postgres.in_use(), house(own_postgres.url, broker.url) as home:
         client = app(webhook_url=platform.url)
         platform.secret = client.secret
@@ -163,10 +156,8 @@ def test_forty_accepted_cases_survive_kill_9_of_everything(
         ids = [answer.body["id"] for answer in answers]
         assert Case.objects.filter(pk__in=ids, status=Status.PENDING_ANALYSIS).exists(), "too late: all were analysed"
 
-        _kill_all(web, worker, rabbit, postgres)
-        _start_all(rabbit, postgres)
-        expire_leases()
-        web, worker = home.web(), home.worker()
+        _kill_9(web, worker, *servers)
+        web, worker = _start_again(home, servers)
         wait_for_all(ids, "pending_review")
         wire = Wire(web.port, client.api_key)
         decide = {"outcome": "violation", "actions": FIRST_DECISION, "decided_by": "Ana"}
@@ -174,11 +165,9 @@ def test_forty_accepted_cases_survive_kill_9_of_everything(
             assert wire.post(f"cases/{case_id}/resume/", decide).status == 202
         until(lambda: len(told(platform)), lambda count: count >= 20)
 
-        _kill_all(web, worker, rabbit, postgres)
+        _kill_9(web, worker, *servers[1:])
         assert len(told(platform)) < 120, "too late: all was delivered"
-        _start_all(rabbit, postgres)
-        expire_leases()
-        home.worker()
+        _start_again(home, servers[1:])
         wait_for_all(ids, "completed")
         assert len(ids) == Case.objects.filter(outcome="violation").count() == 40
         check_everything(platform, dict.fromkeys(ids, FIRST_DECISION))
@@ -268,30 +257,28 @@ def _three_lives(client: App) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _reviving(start: Callable[[str], Process], fault: str) -> Iterator[list[int]]:
-    """A process with a fault; when it has died of it, a fresh one without takes its place. Yields the deaths."""
+def _replacing(faulty: Process, begin: Callable[[], object]) -> Iterator[list[int]]:
+    """When `faulty` has died of its fault, a fresh process takes its place. Yields the deaths."""
     deaths: list[int] = []
     ending = threading.Event()
-    alive = start(fault)
 
-    def revive() -> None:
-        nonlocal alive
+    def replace() -> None:
         while not ending.wait(0.02):
-            if not alive.is_alive():
-                alive.kill()
-                deaths.append(alive.pid)
+            if not faulty.is_alive():
+                faulty.kill()
+                deaths.append(faulty.pid)
                 expire_leases()
-                alive = start("")
+                begin()
+                break
         connection.close()
 
-    reviver = threading.Thread(target=revive)
-    reviver.start()
+    watcher = threading.Thread(target=replace)
+    watcher.start()
     try:
         yield deaths
     finally:
         ending.set()
-        reviver.join()
-        alive.kill()
+        watcher.join()
 
 
 def _insist(ask: Callable[[], Answer], seconds: float = 20) -> Answer:
@@ -305,16 +292,17 @@ def _insist(ask: Callable[[], Answer], seconds: float = 20) -> Answer:
             time.sleep(0.05)
 
 
-def _kill_all(web: Process, worker: Process, rabbit: Node | None, postgres: OwnPostgres | None) -> None:
-    for one in (web, worker, rabbit, postgres):
-        if one is not None:
-            one.kill()
+def _kill_9(*everything: Process | Node | OwnPostgres) -> None:
+    for one in everything:
+        one.kill()
 
 
-def _start_all(rabbit: Node | None, postgres: OwnPostgres | None) -> None:
-    if rabbit is not None:
-        rabbit.start(wait=False)
-    if postgres is not None:
-        postgres.start()
-    if rabbit is not None:
-        rabbit.wait()
+def _start_again(home: House, servers: list[Node | OwnPostgres]) -> tuple[Process, Process]:
+    """Everything at once, as after a power cut: the worker has to wait for its broker by itself."""
+    for server in sorted(servers, key=lambda server: isinstance(server, Node)):
+        server.start() if isinstance(server, OwnPostgres) else server.start(wait=False)
+    expire_leases()
+    worker = home.worker(wait=False)
+    web = home.web()
+    home.wait_for_worker(worker)
+    return web, worker
