@@ -24,6 +24,7 @@ class CaseRows:
     def __init__(self, case: Case, run: Run) -> None:
         self._case = case
         self._run = run
+        self._versions: list[PolicyVersion] = []
 
     # --- while analysing: each call is a short transaction of its own --------------------------------------------
 
@@ -35,13 +36,14 @@ class CaseRows:
 
     def brief(self, case_id: str, round: int) -> Brief:
         case = self._case
+        self._versions = current_versions()
         return Brief(
             case_id=case_id,
             round=round,
             text=case.text,
             content_type=case.content_type,
             language=case.language,
-            policies=tuple(_policy_brief(version) for version in current_versions()),
+            policies=tuple(_policy_brief(version) for version in self._versions),
             report_reasons=tuple(case.reports.values_list("reason", flat=True)[:REPORTS_SHOWN_TO_THE_ANALYST]),
             context=case.context,
         )
@@ -53,7 +55,7 @@ class CaseRows:
         with transaction.atomic():
             self._hold_lease()
             row, _ = Assessment.objects.get_or_create(
-                case_id=case_id, round=round, defaults=_columns(assessment, route)
+                case_id=case_id, round=round, defaults=_columns(assessment, route, self._versions)
             )
             reach("analysis.before_assessment")
         reach("analysis.after_assessment")
@@ -118,8 +120,8 @@ def _policy_brief(version: PolicyVersion) -> PolicyBrief:
     )
 
 
-def _columns(thought: Thought, route: Route) -> dict[str, Any]:
-    versions = {version.policy.slug: version.pk for version in current_versions()}
+def _columns(thought: Thought, route: Route, shown: list[PolicyVersion]) -> dict[str, Any]:
+    versions = {version.policy.slug: version.pk for version in shown}
     return {
         "route": route.value,
         "violation": thought.violation,

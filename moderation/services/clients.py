@@ -17,6 +17,9 @@ from moderation import outbound, signing
 from moderation.errors import Unacceptable
 from moderation.models import ApiKey, Client, Scope
 
+OVERLAP = timedelta(hours=24)
+"""How long a rotated key or secret lives on beside its successor."""
+
 
 @dataclass(frozen=True)
 class NewClient:
@@ -87,14 +90,14 @@ def new_key(client: Client, *, scopes: Sequence[str] | None = None) -> str:
 
 
 @transaction.atomic
-def rotate_key(key: ApiKey, *, overlap: timedelta = timedelta(hours=24)) -> str:
+def rotate_key(key: ApiKey, *, overlap: timedelta = OVERLAP) -> str:
     """A new key with the same scopes; the old one lives on for `overlap`."""
     full = new_key(key.client, scopes=key.scopes)
     ApiKey.objects.filter(pk=key.pk).update(expires_at=Now() + overlap)
     return full
 
 
-def rotate_secret(client: Client, *, overlap: timedelta = timedelta(hours=24)) -> str:
+def rotate_secret(client: Client, *, overlap: timedelta = OVERLAP) -> str:
     """A new webhook secret; for `overlap` every webhook is signed with both."""
     secret = signing.new_secret()
     Client.objects.filter(pk=client.pk).update(

@@ -20,6 +20,9 @@ LEGS_AT_ONCE = 100
 LANES = {Priority.LOW: "low", Priority.NORMAL: "normal", Priority.HIGH: "high", Priority.URGENT: "high"}
 ORDER_KIND = "order"
 NOTICE_KIND = "notice"
+TABLES = {"moderation_order": ORDER_KIND, "moderation_notice": NOTICE_KIND}
+FAILING_SHARE = 3
+"""Endpoints that fail get a third of what analyses get: a quarter of all threads."""
 
 
 @dataclass(frozen=True)
@@ -43,53 +46,47 @@ _CLAIM_RUNS = """
     )
     RETURNING kind, id, priority
 """
-_CLAIM_NOTICES = """
-    WITH out AS (
-        SELECT client_id, count(*) AS n FROM moderation_notice
-        WHERE order_id IS NULL AND delivered_at IS NULL AND failed_at IS NULL
-          AND (published_until > now() OR lease_until > now())
-        GROUP BY client_id
-    ), ready AS (
-        SELECT o.id, row_number() OVER (PARTITION BY o.client_id ORDER BY o.due_at, o.id) + coalesce(out.n, 0) AS turn
-        FROM moderation_notice o
-        JOIN moderation_client c ON c.id = o.client_id AND c.webhook_url <> '' AND c.is_active
-        LEFT JOIN out ON out.client_id = o.client_id
-        WHERE o.order_id IS NULL AND o.delivered_at IS NULL AND o.failed_at IS NULL AND o.due_at <= now()
-          AND (o.published_until IS NULL OR o.published_until <= now())
-          AND (o.lease_until IS NULL OR o.lease_until <= now())
-    )
-    UPDATE moderation_notice SET published_until = now() + make_interval(secs => %(offer)s)
-    WHERE id IN (SELECT id FROM ready WHERE turn <= %(cap)s)
-    RETURNING 'notice', id, priority
-"""
 _STARTS_OUT = """
     SELECT count(*) FROM moderation_run
     WHERE done_at IS NULL AND cancelled_at IS NULL AND kind = 'start'
       AND (published_until > now() OR lease_until > now())
 """
-# Only the head of each line: nothing before it in its case, nothing before it on its subject.
-_CLAIM_ORDERS = """
-    WITH out AS (
-        SELECT client_id, count(*) AS n FROM moderation_order
-        WHERE status IN ('planned', 'delivering') AND (published_until > now() OR lease_until > now())
-        GROUP BY client_id
-    ), ready AS (
-        SELECT o.id, row_number() OVER (PARTITION BY o.client_id ORDER BY o.priority DESC, o.due_at, o.id)
-                     + coalesce(out.n, 0) AS turn
+# Of the orders only the head of each line: nothing before it in its case, nothing before it on its subject. Notices
+# have no line. An endpoint has two messages out at most, one that fails only one; and all that fail together have no
+# more than their share, so that dead endpoints, however many, never take the threads from the living.
+_READY_MESSAGES = """
+    WITH waiting AS (
+        SELECT 'order' AS kind, o.id, o.client_id, o.priority, o.due_at, o.published_until, o.lease_until
         FROM moderation_order o
-        JOIN moderation_client c ON c.id = o.client_id AND c.webhook_url <> '' AND c.is_active
-        LEFT JOIN out ON out.client_id = o.client_id
-        WHERE o.status IN ('planned', 'delivering') AND o.due_at <= now()
-          AND (o.published_until IS NULL OR o.published_until <= now())
-          AND (o.lease_until IS NULL OR o.lease_until <= now())
+        WHERE o.status IN ('planned', 'delivering')
           AND NOT EXISTS (SELECT 1 FROM moderation_order p WHERE p.status IN ('planned', 'delivering')
                           AND p.case_id = o.case_id AND p.place < o.place)
           AND NOT EXISTS (SELECT 1 FROM moderation_order p WHERE p.status IN ('planned', 'delivering')
                           AND p.subject_id = o.subject_id AND p.sequence < o.sequence)
+        UNION ALL
+        SELECT 'notice', n.id, n.client_id, 0, n.due_at, n.published_until, n.lease_until
+        FROM moderation_notice n
+        WHERE n.order_id IS NULL AND n.delivered_at IS NULL AND n.failed_at IS NULL
+    ), out AS (
+        SELECT w.client_id, count(*) AS n, bool_or(c.failing_since IS NOT NULL) AS failing
+        FROM waiting w JOIN moderation_client c ON c.id = w.client_id
+        WHERE w.published_until > now() OR w.lease_until > now() GROUP BY w.client_id
+    ), ready AS (
+        SELECT w.kind, w.id, w.priority, w.due_at, c.failing_since IS NOT NULL AS failing,
+               row_number() OVER (PARTITION BY w.client_id ORDER BY w.kind DESC, w.priority DESC, w.due_at, w.id)
+               + coalesce(out.n, 0) AS turn
+        FROM waiting w
+        JOIN moderation_client c ON c.id = w.client_id AND c.webhook_url <> '' AND c.is_active
+        LEFT JOIN out ON out.client_id = w.client_id
+        WHERE w.due_at <= now()
+          AND (w.published_until IS NULL OR w.published_until <= now())
+          AND (w.lease_until IS NULL OR w.lease_until <= now())
+    ), ranked AS (
+        SELECT kind, id, priority, failing, row_number() OVER (PARTITION BY failing ORDER BY due_at, id)
+               + CASE WHEN failing THEN (SELECT coalesce(sum(n), 0) FROM out WHERE failing) ELSE 0 END AS place
+        FROM ready WHERE turn <= CASE WHEN failing THEN 1 ELSE %(cap)s END
     )
-    UPDATE moderation_order SET published_until = now() + make_interval(secs => %(offer)s)
-    WHERE id IN (SELECT id FROM ready WHERE turn <= %(cap)s)
-    RETURNING 'order', id, priority
+    SELECT kind, id, priority FROM ranked WHERE NOT failing OR place <= %(failing)s
 """
 
 
@@ -109,10 +106,18 @@ def claim(*, starts_at_once: int) -> list[Offer]:
         if room > 0:
             cursor.execute(_CLAIM_RUNS, {"offer": OFFER_SECONDS, "kinds": [RunKind.START], "room": room})
             rows += cursor.fetchall()
-        cursor.execute(_CLAIM_ORDERS, {"offer": OFFER_SECONDS, "cap": DELIVERIES_PER_ENDPOINT})
-        rows += cursor.fetchall()
-        cursor.execute(_CLAIM_NOTICES, {"offer": OFFER_SECONDS, "cap": DELIVERIES_PER_ENDPOINT})
-        rows += cursor.fetchall()
+        cursor.execute(
+            _READY_MESSAGES, {"cap": DELIVERIES_PER_ENDPOINT, "failing": max(1, starts_at_once // FAILING_SHARE)}
+        )
+        messages = cursor.fetchall()
+        for table, wanted in TABLES.items():
+            ids = [pk for kind, pk, _ in messages if kind == wanted]
+            if ids:
+                cursor.execute(
+                    f"UPDATE {table} SET published_until = now() + make_interval(secs => %s) WHERE id = ANY(%s)",  # noqa: S608
+                    [OFFER_SECONDS, ids],
+                )
+        rows += messages
     rows.sort(key=lambda row: -row[2])
     return [Offer(kind, id, LANES[Priority(priority)]) for kind, id, priority in rows]
 

@@ -1,30 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from pytest_django import Settings
 
-from moderation.tests.people import App, app
-from moderation.tests.platform import Platform
+from moderation.tests import environment, fixtures
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Once for the whole run: the rooms share one test database.
-    config.pluginmanager.import_plugin("moderation.tests.environment")
-
-
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    running = Platform()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def client_app(database: None, platform: Platform, settings: Settings) -> App:
-    """A client app whose webhooks arrive at `platform`."""
-    settings.ALLOW_LOOPBACK_WEBHOOKS = True
-    made = app(webhook_url=platform.url)
-    platform.secret = made.secret
-    return made
+    for plugin in (environment, fixtures):
+        if not config.pluginmanager.is_registered(plugin):
+            config.pluginmanager.register(plugin)

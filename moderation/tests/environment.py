@@ -1,7 +1,7 @@
 """The ground all tests stand on (a pytest plugin): a real PostgreSQL, and a clean slate between tests.
 
-Imported before Django's settings are (moderation.tests.settings): it chooses the database. `DATABASE_URL`, or an embedded server in a directory
-of its own that ends with the test run.
+Imported before Django's settings are (moderation.tests.settings): it chooses the database, which is `DATABASE_URL`, or
+an embedded server in a directory of its own that ends with the test run.
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ Answer = tuple[int, bytes]
 
 
 class Platform:
-    """Receives webhooks: orders as (webhook-id, document) in `received`, other notices in `notices`. `behave` may be replaced: it gets the document and gives (status, body)."""
+    """Receives webhooks: orders as (webhook-id, document) in `received`, other notices in `notices`.
+
+    `behave` may be replaced: it gets the document and gives (status, body)."""
 
     def __init__(self) -> None:
         self.secret = ""

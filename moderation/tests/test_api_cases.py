@@ -275,6 +275,9 @@ def waiting(client_app: App) -> str:
     return case_id
 
 
+SUSPEND = "suspend_author"
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -284,9 +287,9 @@ def waiting(client_app: App) -> str:
         ({"outcome": "violation", "actions": ["shout"]}, "/actions/0"),
         ({"outcome": "violation", "actions": ["remove_content", {"action": "restore_content"}]}, "/actions/1"),
         ({"outcome": "violation", "actions": ["ban_author", "ban_author"]}, "/actions/1"),
-        ({"outcome": "violation", "actions": [{"action": "suspend_author", "params": {"days": 0}}]}, "/actions/0/params/days"),
-        ({"outcome": "violation", "actions": [{"action": "suspend_author", "params": {"days": True}}]}, "/actions/0/params/days"),
-        ({"outcome": "violation", "actions": [{"action": "suspend_author", "params": {"weeks": 1}}]}, "/actions/0/params"),
+        ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"days": 0}}]}, "/actions/0/params/days"),
+        ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"days": True}}]}, "/actions/0/params/days"),
+        ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"weeks": 1}}]}, "/actions/0/params"),
         ({"outcome": "violation", "actions": [{"action": "remove_content", "params": []}]}, "/actions/0/params"),
         ({"outcome": "violation", "actions": [5]}, "/actions/0"),
         ({"outcome": "violation", "actions": "remove_content"}, "/actions"),
