@@ -288,7 +288,7 @@ SUSPEND = "suspend_author"
         ({"outcome": "violation", "actions": ["remove_content", {"action": "restore_content"}]}, "/actions/1"),
         ({"outcome": "violation", "actions": ["ban_author", "ban_author"]}, "/actions/1"),
         ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"days": 0}}]}, "/actions/0/params/days"),
-        ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"days": True}}]}, "/actions/0/params/days"),
+        ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"days": True}}]}, "/actions/0/params/days"),  # noqa: E501
         ({"outcome": "violation", "actions": [{"action": SUSPEND, "params": {"weeks": 1}}]}, "/actions/0/params"),
         ({"outcome": "violation", "actions": [{"action": "remove_content", "params": []}]}, "/actions/0/params"),
         ({"outcome": "violation", "actions": [5]}, "/actions/0"),
