@@ -23,6 +23,7 @@ SCHEDULE: dict[str, float] = {
     "seal": 2,
     "probe": 5,
     "reopen": 15,
+    "settle": 15,
     "expire": 60,
     "give-up": 300,
     "forget-answers": 3600,

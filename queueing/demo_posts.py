@@ -27,8 +27,16 @@ class Ruling:
 
 
 @dataclass(frozen=True)
+class Plea:
+    """What somebody objects to the first decision; the second one is its answer."""
+
+    by: str
+    statement: str
+
+
+@dataclass(frozen=True)
 class Story:
-    """A post and its way: reported, decided, taken back, decided again; as far as it goes."""
+    """A post and its way: reported, decided, appealed or taken back, decided again; as far as it goes."""
 
     author: str
     language: str
@@ -38,6 +46,7 @@ class Story:
     first: Ruling | None = None
     taken_back: str = ""
     second: Ruling | None = None
+    appeal: Plea | None = None
 
 
 RUDE = "It insults another person."
@@ -153,6 +162,7 @@ DECIDED = (
         "normal",
         (("pablo", "Solo toco por la tarde."),),
         Ruling("mia", "Sharp, but no insult: a label is enough.", ("harassment",), ("label_content",)),
+        appeal=Plea("pablo", "Una etiqueta no basta: lo escribe cada tarde y todos lo leen."),
     ),
     Story(
         "rolf",
@@ -196,7 +206,7 @@ TAKEN_BACK = (
         "normal",
         (),
         Ruling("mia", RUDE, ("harassment",), ("remove_content", WEEK)),
-        "The author says he meant his own joke.",
+        appeal=Plea("sami", "It was my own joke that was stupid. I would never say that of somebody else's."),
     ),
     Story(
         "jonas",
@@ -235,8 +245,8 @@ SECOND_REVIEW = (
         "normal",
         (),
         Ruling("mia", "Advertising.", ("spam",), ("remove_content",)),
-        "It is for the school.",
-        Ruling("noah", "A school's cake sale is no spam. The first decision is corrected."),
+        second=Ruling("noah", "A school's cake sale is no spam. The first decision is corrected."),
+        appeal=Plea("hanna", "Das ist der Kuchenbasar unserer Schule, verkauft wird dort für die Klassenfahrt."),
     ),
     Story(
         "kevin",
@@ -255,8 +265,8 @@ SECOND_REVIEW = (
         "low",
         (),
         Ruling("mia", "Spam.", ("spam",), ("remove_content",)),
-        "The author asks for another look.",
-        Ruling("sofia", "It stays what it is: spam.", ("spam",), ("remove_content", WEEK)),
+        second=Ruling("sofia", "It stays what it is: spam.", ("spam",), ("remove_content", WEEK)),
+        appeal=Plea("shopbot", "The cards are really free. Please look again!"),
     ),
     Story(
         "nora",

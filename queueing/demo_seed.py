@@ -16,9 +16,10 @@ from django.db import connection
 
 from moderation.demo.client import Guardian, GuardianError
 from moderation.demo.models import Author, Post
+from moderation.demo.notices import keep_appeal
 from moderation.lifecycle import RULINGS, Status
 from moderation.models import Case, Client
-from queueing.demo_posts import STORIES, Ruling, Story
+from queueing.demo_posts import STORIES, Plea, Ruling, Story
 
 PATIENCE_SECONDS = 30
 """A model may be slow: then the demo opens, and the next start goes on with the stories."""
@@ -34,6 +35,7 @@ Progress = Callable[[int, int], None]
 class Stand:
     """Where the first case about a post stands."""
 
+    content_id: str
     case_id: str
     status: str
     outcome: str
@@ -127,7 +129,7 @@ def _stands(client: Client) -> dict[str, Stand]:
     found: dict[str, Stand] = {}
     rows = Case.objects.filter(client=client, content_id__in=STORIES).order_by("created_at", "pk")
     for pk, content_id, status, outcome, round in rows.values_list("pk", "content_id", "status", "outcome", "round"):
-        found.setdefault(content_id, Stand(str(pk), status, outcome, round))
+        found.setdefault(content_id, Stand(content_id, str(pk), status, outcome, round))
     return found
 
 
@@ -138,12 +140,14 @@ def _next_step(api: Guardian, story: Story, stand: Stand) -> Callable[[], None] 
     ruling = {1: story.first, 2: story.second}.get(stand.round)
     if stand.status == Status.PENDING_REVIEW:
         return partial(_decide, api, stand, ruling) if ruling else None
-    if stand.round > 1 or not story.taken_back:
+    if stand.round > 1 or not (story.taken_back or story.appeal):
         # Somebody else may have decided where the story has no ruling; that is nothing to wait for.
         return _wait if stand.status == Status.ENFORCING and ruling else None
-    if stand.status == Status.COMPLETED:
-        return partial(_take_back, api, story, stand) if stand.outcome in RULINGS else None
-    return _wait
+    if stand.status != Status.COMPLETED:
+        return _wait
+    if stand.outcome not in RULINGS:
+        return None
+    return partial(_appeal, api, story, stand, story.appeal) if story.appeal else partial(_take_back, api, story, stand)
 
 
 def _wait() -> None:
@@ -165,6 +169,31 @@ def _decide(api: Guardian, stand: Stand, ruling: Ruling) -> None:
 
 def _take_back(api: Guardian, story: Story, stand: Stand) -> None:
     _try(lambda: api.roll_back(stand.case_id, reason=story.taken_back, requested_by=SUPERVISOR))
+
+
+def _appeal(api: Guardian, story: Story, stand: Stand, plea: Plea) -> None:
+    """As the forum does it for one of its users. Cut short in between, Guardian's notice tells the forum of it."""
+
+    def appeal() -> None:
+        taken = api.appeal(
+            stand.case_id,
+            appellant_id=plea.by,
+            statement=plea.statement,
+            language=story.language,
+            key=f"seed-appeal-{stand.case_id}",
+        )
+        keep_appeal(
+            Post.objects.get(content_id=stand.content_id),
+            taken.id,
+            status=taken.status,
+            case_id=taken.case_id,
+            person=taken.appellant_id,
+            side=taken.side,
+            statement=taken.statement,
+            status_url=taken.status_url,
+        )
+
+    _try(appeal)
 
 
 def _try(request: Callable[[], object]) -> None:

@@ -132,7 +132,8 @@ def _below(card: Console, ready: Ready, log: str) -> None:
     card.print("\nTry:", style="bold")
     card.print("  1. Open mia's link, claim the first case, decide. Ten seconds later the forum obeys.")
     card.print("  2. Open noah's link and look for a case that was rolled back: mia may not decide it twice.")
-    card.print("  3. Send content over the API:")
+    card.print("  3. In the forum open a post that was removed, and appeal under its author's name.")
+    card.print("  4. Send content over the API:")
     card.print(
         f"     curl -s {ready.api_url}cases/ -H 'Authorization: Bearer {ready.api_key}'"
         f" -H 'Content-Type: application/json' -d {shlex.quote(body)}",

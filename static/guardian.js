@@ -16,8 +16,14 @@
       detail.parameters.delete ? detail.parameters.delete("csrfmiddlewaretoken") : delete detail.parameters.csrfmiddlewaretoken;
     }
   });
-  // 403 and 412 are swapped in too when they are our own calm panels.
+  // A page that looks again keeps the delivery logs open that somebody has opened.
+  let unfolded = [];
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of unfolded) if (document.getElementById(id)) document.getElementById(id).open = true;
+  });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    unfolded = all("#case .log[open]").map((log) => log.id);
+    // 403 and 412 are swapped in too when they are our own calm panels.
     if (!detail.xhr.getResponseHeader("X-Guardian-Panel")) return;
     detail.shouldSwap = true;
     detail.isError = false;
@@ -61,7 +67,8 @@
       undo.remove();
     }
     if (document.hidden) return;
-    if (now - last >= Math.min(60000, 5000 * 2 ** Math.min(failures, 4))) {
+    // An open form with a reason in it would be swapped away under the hands of whoever types there.
+    if (!one(".ask[open]") && now - last >= Math.min(60000, 5000 * 2 ** Math.min(failures, 4))) {
       last = now;
       tell("[data-tick]", "guardian:tick");
     }

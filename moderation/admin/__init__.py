@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from moderation.admin import clients, history, people, policies
+from moderation.admin import clients, enforcement, history, people, policies
 
-__all__ = ["clients", "history", "people", "policies"]
+__all__ = ["clients", "enforcement", "history", "people", "policies"]
 
 admin.site.site_title = admin.site.site_header = "Guardian"
 admin.site.index_title = ""

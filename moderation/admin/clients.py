@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from moderation import signing
-from moderation.admin.rights import Supervised, masked
-from moderation.models import ApiKey, Client, Scope
+from moderation.admin.enforcement import resend
+from moderation.admin.rights import Supervised, masked, name_of, say
+from moderation.lifecycle import OrderStatus
+from moderation.models import ApiKey, Client, Order, Scope
 from moderation.outbound import OutboundError, check_url
-from moderation.services import clients
+from moderation.services import announcements, clients
+
+ORDERS_AT_ONCE = 200
+"""As many as one press of a button sends again: each is a short transaction of its own."""
+DOUBLE_CLICK = timedelta(minutes=1)
 
 
 class ClientForm(forms.ModelForm):
@@ -45,6 +55,7 @@ class ClientAdmin(Supervised):
     search_help_text = _("Name or address")
     date_hierarchy = "created_at"
     ordering = ["name"]
+    actions = ["send_all_again", "send_ping", "rotate_secret"]
     readonly_fields = ["secret", "old_secret", "old_secret_until", "failing_since", "tried_at", "created_at"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
@@ -69,6 +80,53 @@ class ClientAdmin(Supervised):
         _show_once(request, _("API key"), new.api_key)
         _show_once(request, _("Webhook secret"), new.webhook_secret)
 
+    @admin.action(description=_("Send all failed orders again"))
+    def send_all_again(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        results = []
+        for client in queryset.order_by("name"):
+            # An order whose reversal failed is called failed too, but it is the reversal that is sent again.
+            failed = Order.objects.filter(client=client, status=OrderStatus.FAILED, reversal=None)
+            # In the order they were planned, so that each line is what it was.
+            orders = list(failed.order_by("created_at", "place")[: ORDERS_AT_ONCE + 1])
+            sent = [resend(order, name_of(request))[0] for order in orders[:ORDERS_AT_ONCE]].count(messages.SUCCESS)
+            left = min(len(orders), ORDERS_AT_ONCE) - sent
+            said = gettext("%(client)s: %(sent)d sent again, %(left)d overtaken by later decisions.")
+            text = said % {"client": client, "sent": sent, "left": left}
+            if len(orders) > ORDERS_AT_ONCE:
+                text += " " + gettext("There are more: press once more.")
+            self.log_change(request, client, f"{sent} failed orders sent again")
+            results.append((messages.SUCCESS if sent else messages.INFO, text))
+        say(request, results)
+
+    @admin.action(description=_("Send a ping"))
+    def send_ping(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        results = []
+        for client in queryset.order_by("name"):
+            with transaction.atomic():
+                notice = announcements.ping(client)
+            said = gettext("%(client)s: a ping is on its way; the delivery log shows what comes of it (%(id)s).")
+            if not client.webhook_url:
+                said = gettext("%(client)s has no webhook address: the ping stands in its feed only (%(id)s).")
+            results.append((messages.INFO, said % {"client": client, "id": notice.pk}))
+        say(request, results)
+
+    @admin.action(description=_("Rotate the webhook secret"))
+    def rotate_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        for pk in queryset.order_by("name").values_list("pk", flat=True):
+            with transaction.atomic():
+                client = Client.objects.select_for_update(no_key=True).get(pk=pk)
+                until = client.old_secret_until
+                # A second click would end the secret that the app is using.
+                twice = until is not None and until > timezone.now() + clients.OVERLAP - DOUBLE_CLICK
+                secret = "" if twice else clients.rotate_secret(client)
+            if not secret:
+                said = gettext("%(client)s: its secret was rotated only just now; left as it is.")
+                messages.warning(request, said % {"client": client})
+                continue
+            self.log_change(request, client, "webhook secret rotated")
+            _show_once(request, gettext("New webhook secret of %(client)s") % {"client": client}, secret)
+            messages.info(request, gettext("For 24 hours every webhook is signed with the old secret as well."))
+
 
 class ApiKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
@@ -92,7 +150,7 @@ class ApiKeyAdmin(Supervised):
     search_help_text = _("Id of the key, or name of the app")
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
-    actions = ["revoke"]
+    actions = ["rotate", "revoke"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         shown = ["id", "client", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
@@ -105,6 +163,24 @@ class ApiKeyAdmin(Supervised):
         full = clients.new_key(obj.client, scopes=form.cleaned_data["scopes"])
         obj.pk = (signing.split_api_key(full) or ("",))[0]
         _show_once(request, _("API key"), full)
+
+    @admin.action(description=_("Rotate the chosen keys, the old ones live 24 hours more"))
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for pk in queryset.order_by("pk").values_list("pk", flat=True):
+            with transaction.atomic():
+                key = ApiKey.objects.select_for_update(of=("self",), no_key=True).select_related("client").get(pk=pk)
+                lives = key.revoked_at is None and key.expires_at is None
+                full = clients.rotate_key(key) if lives else ""
+            if full:
+                self.log_change(request, key, "rotated")
+                what = gettext("New API key of %(client)s in place of %(key)s")
+                _show_once(request, what % {"client": key.client, "key": key}, full)
+            elif key.revoked_at is not None or key.expires_at is None:
+                messages.warning(request, gettext("%(key)s was revoked; left as it is.") % {"key": key})
+            else:
+                ends = date_format(key.expires_at, "DATETIME_FORMAT")
+                said = gettext("%(key)s has its successor already and ends at %(ends)s (UTC); left as it is.")
+                messages.warning(request, said % {"key": key, "ends": ends})
 
     @admin.action(description=_("Revoke the chosen keys"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

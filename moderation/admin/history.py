@@ -1,41 +1,35 @@
-"""Everything the services own: cases and what belongs to them, the work, the history and its seal. Read-only."""
+"""Everything else the services own: cases and what belongs to them, the work, the history and its seal. Read-only."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from moderation.admin.rights import ReadOnly
+from moderation.admin.rights import FoundById, ReadOnly
 from moderation.models import (
     Appeal,
     Assessment,
-    Attempt,
     Case,
     Decision,
     Event,
     IdempotentAnswer,
     Notice,
-    Order,
     Report,
     Run,
     Seal,
-    Subject,
     TokenBucket,
     Worker,
 )
 
 
 @admin.register(Case)
-class CaseAdmin(ReadOnly):
+class CaseAdmin(FoundById, ReadOnly):
     list_display = ["content_id", "client", "status", "outcome", "priority", "round", "due_at", "claimed_by", "page"]
     list_select_related = ["client", "claimed_by"]
     list_filter = ["status", "outcome", "priority", "client"]
-    search_fields = ["=id", "content_id", "author_id"]
+    search_fields = ["content_id", "author_id"]
     search_help_text = _("Id of the case or the content, or the author")
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
@@ -45,11 +39,6 @@ class CaseAdmin(ReadOnly):
     @admin.display(description=_("Console"))
     def page(self, case: Case) -> str:
         return format_html('<a href="{}">{}</a>', reverse("console:case", args=[case.pk]), _("Open"))
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        if "\x00" in search_term:
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, search_term)
 
 
 @admin.register(Report)
@@ -83,57 +72,27 @@ class DecisionAdmin(ReadOnly):
     ordering = ["-decided_at"]
 
 
-@admin.register(Order)
-class OrderAdmin(ReadOnly):
-    list_display = ["action", "case", "client", "direction", "status", "attempts", "due_at", "last_error"]
-    list_select_related = ["case", "client"]
-    list_filter = ["status", "direction", "action", "client"]
-    search_fields = ["=id", "case__content_id", "subject__external_id"]
-    search_help_text = _("Id of the order, the content or the author")
-    date_hierarchy = "created_at"
-    ordering = ["-created_at"]
-    exclude = ["lease_token"]
-
-
-@admin.register(Attempt)
-class AttemptAdmin(ReadOnly):
-    list_display = ["order", "at", "http_status", "result", "error", "milliseconds"]
-    list_select_related = ["order"]
-    list_filter = ["result", "http_status"]
-    search_fields = ["=order__id", "error"]
-    search_help_text = _("Id of the order, or words of the error")
-    date_hierarchy = "at"
-    ordering = ["-pk"]
-
-
-@admin.register(Subject)
-class SubjectAdmin(ReadOnly):
-    list_display = ["external_id", "kind", "client", "last_sequence"]
-    list_select_related = ["client"]
-    list_filter = ["kind", "client"]
-    search_fields = ["external_id"]
-    search_help_text = _("Id of the content or the author")
-
-
 @admin.register(Appeal)
-class AppealAdmin(ReadOnly):
+class AppealAdmin(FoundById, ReadOnly):
     list_display = ["case", "side", "appellant_id", "status", "created_at", "closed_at"]
     list_select_related = ["case"]
     list_filter = ["status", "side"]
     search_fields = ["appellant_id", "case__content_id"]
-    search_help_text = _("Who appealed, or id of the content")
+    id_lookups = ("pk", "case_id")
+    search_help_text = _("Who appealed, or id of the appeal, the case or the content")
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
     exclude = ["token"]
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly):
+class RunAdmin(FoundById, ReadOnly):
     list_display = ["case", "kind", "round", "attempts", "due_at", "done_at", "cancelled_at", "last_error"]
     list_select_related = ["case"]
     list_filter = ["kind", ("done_at", admin.EmptyFieldListFilter), ("last_error", admin.EmptyFieldListFilter)]
-    search_fields = ["=id", "case__content_id"]
-    search_help_text = _("Id of the leg or the content")
+    search_fields = ["case__content_id"]
+    id_lookups = ("pk", "case_id")
+    search_help_text = _("Id of the leg, the case or the content")
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
     exclude = ["lease_token"]
@@ -172,12 +131,13 @@ class IdempotentAnswerAdmin(ReadOnly):
 
 
 @admin.register(Notice)
-class NoticeAdmin(ReadOnly):
+class NoticeAdmin(FoundById, ReadOnly):
     list_display = ["type", "client", "case", "position", "attempts", "delivered_at", "failed_at", "last_error"]
     list_select_related = ["client", "case"]
     list_filter = ["type", "client", ("failed_at", admin.EmptyFieldListFilter)]
-    search_fields = ["=id", "case__content_id"]
-    search_help_text = _("Id of the notice or the content")
+    search_fields = ["case__content_id"]
+    id_lookups = ("pk", "case_id")
+    search_help_text = _("Id of the notice, the case or the content")
     date_hierarchy = "created_at"
     ordering = ["-created_at"]
     exclude = ["document", "lease_token"]  # an appeal's document holds the address of its public page

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import admin
+from django.contrib import messages as told
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 
 class Supervised(admin.ModelAdmin):
@@ -31,6 +35,27 @@ class Supervised(admin.ModelAdmin):
         return False
 
 
+class FoundById(admin.ModelAdmin):
+    """Looks a whole id up by itself, in its index: in the search's chain of ORs it would read the whole table."""
+
+    id_lookups: tuple[str, ...] = ("pk",)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        if "\x00" in search_term:
+            return queryset.none(), False
+        try:
+            asked = uuid.UUID(search_term.strip())
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(self.by_id(asked)), False
+
+    def by_id(self, asked: uuid.UUID) -> Q:
+        found = Q()
+        for lookup in self.id_lookups:
+            found |= Q(**{lookup: asked})
+        return found
+
+
 class ReadOnly(Supervised):
     """Rows the services own: to be looked at."""
 
@@ -44,6 +69,22 @@ class ReadOnly(Supervised):
 def _is_supervisor(request: HttpRequest) -> bool:
     user = request.user
     return bool(user.is_active and getattr(user, "is_supervisor", False))
+
+
+SAID_AT_MOST = 20
+
+
+def say(request: HttpRequest, results: list[tuple[int, str]]) -> None:
+    """One message per (level, sentence); of a long list the first ones, and how many more there are."""
+    for level, text in results[:SAID_AT_MOST]:
+        told.add_message(request, level, text)
+    if len(results) > SAID_AT_MOST:
+        told.info(request, _("… and %(n)d more; the list below shows them.") % {"n": len(results) - SAID_AT_MOST})
+
+
+def name_of(request: HttpRequest) -> str:
+    """Who does it, as the history shows it."""
+    return str(request.user.get_username())
 
 
 def masked(secret: str) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from django.conf import settings
 
 from moderation.console import words
-from moderation.console.forms import DecisionForm, agreed
-from moderation.console.panels import Panel, barred
+from moderation.console.forms import DecisionForm, WhyForm, agreed
+from moderation.console.panels import APPEALS, DECISION, ORDERS, Panel, barred
 from moderation.console.visible import Piece, pieces, true_spans
-from moderation.lifecycle import AppealStatus
-from moderation.models import Appeal, Assessment, Decision, PolicyVersion, User
+from moderation.lifecycle import OPEN_APPEALS, OrderStatus
+from moderation.models import Appeal, Assessment, Decision, Order, PolicyVersion, User
 from moderation.models.actions import ACTIONS
-from moderation.selectors.case_page import CasePage
+from moderation.selectors.case_page import TRIES_SHOWN, CasePage
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,13 @@ def context(
     form: DecisionForm | None = None,
     typed: dict[str, Any] | None = None,
     panel: Panel | None = None,
+    why: WhyForm | None = None,
+    at: str = "",
+    focus: str = DECISION,
 ) -> dict[str, Any]:
     """The template's variables. `form`: one that was refused, to be shown with its errors; `typed`: what was typed
-    before something else went wrong."""
+    before something else went wrong; `why`: a reason that was refused, and `at` whose it is: an appeal's id, or empty
+    for the rollback. `focus`: the part of the page where something was pressed."""
     case, thought = page.case, page.assessment
     # With something typed the form stays on the screen as long as the case can still be claimed again.
     shown = page.mine or bool(typed and page.can_claim)
@@ -51,6 +55,10 @@ def context(
         "page": page,
         "case": case,
         "panel": panel,
+        "notice": panel if panel and panel.place == DECISION else None,
+        "focus": "" if panel else focus if focus in (ORDERS, APPEALS) else DECISION,
+        "why": why.data if why and not at else {},
+        "rollback_tried": why is not None and not at,
         "form": form if shown else None,
         **(_fields(form, suggestion, versions) if shown else {}),
         "kept": None if shown else _kept(typed),
@@ -66,8 +74,8 @@ def context(
         "extra": pieces(json.dumps(case.context, ensure_ascii=False, indent=2)) if case.context else [],
         "thought": _thought(thought, suspicions) if thought else None,
         "reports": [(row, pieces(row.reason), words.ago(row.created_at, page.now)) for row in page.reports],
-        "appeals": [_appeal(row, page) for row in page.appeals],
-        "orders": [(line, pieces(" ".join(line.more))) for line in (words.order(row, page) for row in page.orders)],
+        "appeals": [_appeal(row, page, why if at == str(row.pk) else None) for row in page.appeals],
+        "orders": _orders(page, user),
         "struggles": [pieces(words.struggle(run, page.now)) for run in page.struggling],
         "decisions": [_decision(row, page) for row in page.decisions],
         "undo_seconds": round(page.undo_seconds),
@@ -152,11 +160,46 @@ def _decision(row: Decision, page: CasePage) -> dict[str, Any]:
     }
 
 
-def _appeal(row: Appeal, page: CasePage) -> dict[str, Any]:
+def _orders(page: CasePage, user: User) -> list[dict[str, Any]]:
+    """What was ordered, in its line's order, each reversal below the action it takes back."""
+    known = {row.pk for row in page.orders}
+    below = {row.undoes_id: row for row in page.orders if row.undoes_id in known}
+
+    def one(row: Order, *, beside: bool = False) -> dict[str, Any]:
+        reversal = below.get(row.pk)
+        # Where its reversal failed, an order is called failed too; it is the reversal that can be sent again.
+        failed = row.status == OrderStatus.FAILED and reversal is None
+        return {
+            **_order(row, page, beside=beside),
+            "may_replay": failed and user.is_supervisor,
+            "reversal": one(reversal, beside=True) if reversal else None,
+        }
+
+    return [one(row) for row in page.orders if row.undoes_id not in below]
+
+
+def _order(row: Order, page: CasePage, *, beside: bool) -> dict[str, Any]:
+    line = words.order(row, page, beside=beside)
+    tries = page.tries.get(row.pk, [])
+    return {
+        "row": row,
+        "line": line,
+        "more": pieces(" ".join(line.more)),
+        "tries": [(attempt, said, pieces(said.what)) for attempt, said in ((one, words.attempt(one)) for one in tries)],
+        "more_tries": len(tries) == TRIES_SHOWN,
+    }
+
+
+def _appeal(row: Appeal, page: CasePage, why: WhyForm | None) -> dict[str, Any]:
+    own = row.decision is not None and row.decision.decider == page.decider
     return {
         "row": row,
         "side": words.side(row.side),
-        "status": AppealStatus(row.status).label,
+        "status": words.appeal_status(row.status),
+        "is_open": row.status in OPEN_APPEALS,
+        "may_close": row.status in OPEN_APPEALS and not own,
+        "why": why.data if why else {},
+        "tried": why is not None,
         "ago": words.ago(row.created_at, page.now),
         "statement": pieces(row.statement),
         "answer": pieces(row.answer),

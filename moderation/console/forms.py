@@ -63,6 +63,22 @@ class DecisionForm(forms.Form):
             self.add_error(None, error.detail)
 
 
+class WhyForm(forms.Form):
+    """Why something is done that needs a reason, apart from the decision's own reason on the same page."""
+
+    why = forms.CharField(
+        max_length=LONGEST_TEXT, error_messages={"required": _("Say why; nothing was changed, and nothing is lost.")}
+    )
+    keep_in_force = forms.BooleanField(required=False)
+
+    def reason(self) -> str:
+        """What was typed. Raises Unacceptable, in words, if it cannot be taken."""
+        if not self.is_valid():
+            raise Unacceptable(str(next(iter(self.errors.values()))[0]))
+        said: str = self.cleaned_data["why"]
+        return said
+
+
 def typed(post: QueryDict) -> dict[str, Any]:
     """What somebody had typed and ticked, to be shown again whatever became of it. Empty if nothing was sent."""
     if not any(post.get(name) for name in TYPED if name != "days"):

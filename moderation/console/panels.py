@@ -11,20 +11,23 @@ from moderation.errors import ModerationError, Unacceptable
 from moderation.selectors.case_page import CasePage
 from moderation.services.review import CLAIM
 
+DECISION, UNDO, ROLLBACK, ORDERS, APPEALS = "decision", "undo", "rollback", "orders", "appeals"
+
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel above the case. `status`: the answer's HTTP status."""
+    """`status`: the answer's HTTP status. `place`: the part of the page it stands in, beside what was pressed."""
 
     title: str
     text: str
     status: int
+    place: str = DECISION
 
 
-def panel(error: ModerationError, page: CasePage, *, undoing: bool = False) -> Panel:
-    """`error` as the person who met it should read it, with the case as it is now."""
-    title, text = _undo(error, page) if undoing else _said(error, page)
-    return Panel(title, text, error.status)
+def panel(error: ModerationError, page: CasePage, *, about: str = DECISION) -> Panel:
+    """`error` as the person who met it should read it, with the case as it is now. `about`: what they wanted to do."""
+    title, text = _TOLD[about](error, page)
+    return Panel(title, text, error.status, DECISION if about == UNDO else about)
 
 
 def _said(error: ModerationError, page: CasePage) -> tuple[str, str]:
@@ -66,5 +69,44 @@ def _undo(error: ModerationError, page: CasePage) -> tuple[str, str]:
     return _said(error, page)
 
 
+def _roll_back(error: ModerationError, page: CasePage) -> tuple[str, str]:
+    if isinstance(error, Unacceptable):
+        return _("A reason is needed"), error.detail
+    if error.code == "illegal_move":
+        return _("Not possible now"), _("It stands at: %(status)s. Nothing was changed; try again in a moment.") % {
+            "status": words.status(page)
+        }
+    return _elsewhere(error, page)
+
+
+def _order(error: ModerationError, page: CasePage) -> tuple[str, str]:
+    if error.code == "superseded":
+        return _("Overtaken by something newer"), _(
+            "It is not sent again: something was decided later about the same subject, and stands. Nothing was changed."
+        )
+    if error.code == "illegal_move":
+        return _("It has not failed"), _("Only what could not be delivered can be sent again. See how it stands below.")
+    return _elsewhere(error, page)
+
+
+def _appeal(error: ModerationError, page: CasePage) -> tuple[str, str]:
+    if isinstance(error, Unacceptable):
+        return _("A reason is needed"), error.detail
+    if error.code == "illegal_move":
+        return _("This appeal is closed"), _("Somebody was faster. What became of it stands below.")
+    if error.code == "same_reviewer":
+        return _("Somebody else must close this"), barred()
+    return _elsewhere(error, page)
+
+
+def _elsewhere(error: ModerationError, page: CasePage) -> tuple[str, str]:
+    if error.code == "supervisors_only":
+        return _("For supervisors"), _("Ask a supervisor to do this. Nothing was changed.")
+    return _said(error, page)
+
+
 def barred() -> str:
     return _("You made the decision that is under review. The second look belongs to another pair of eyes.")
+
+
+_TOLD = {DECISION: _said, UNDO: _undo, ROLLBACK: _roll_back, ORDERS: _order, APPEALS: _appeal}

@@ -18,6 +18,10 @@ console = [
     path("cases/<uuid:case_id>/heartbeat/", views.heartbeat, name="heartbeat"),
     path("cases/<uuid:case_id>/decide/", views.decide, name="decide"),
     path("cases/<uuid:case_id>/undo/", views.undo, name="undo"),
+    path("cases/<uuid:case_id>/rollback/", views.roll_back, name="rollback"),
+    path("orders/<uuid:order_id>/replay/", views.replay, name="replay"),
+    path("appeals/", views.appeals, name="appeals"),
+    path("appeals/<uuid:appeal_id>/inadmissible/", views.inadmissible, name="inadmissible"),
 ]
 urlpatterns = [
     path("", views.home, name="home"),

@@ -21,14 +21,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.middleware import HtmxDetails
 
-from moderation.console import case_view, login_links, queue_view
-from moderation.console.forms import DecisionForm, agreed, typed
-from moderation.console.panels import panel
-from moderation.errors import ModerationError, NotFound, Unacceptable
+from moderation.console import appeals_view, case_view, login_links, queue_view
+from moderation.console.forms import DecisionForm, WhyForm, agreed, typed
+from moderation.console.panels import APPEALS, DECISION, ORDERS, ROLLBACK, UNDO, panel
+from moderation.errors import ModerationError, NotAllowed, NotFound, Unacceptable
 from moderation.models import User
+from moderation.selectors import access, open_appeals
 from moderation.selectors import queue as queues
 from moderation.selectors.case_page import CasePage, case_page
-from moderation.services import policies, review
+from moderation.services import appeals as objections
+from moderation.services import delivery, policies, review, rollback
 
 
 class Request(HttpRequest):
@@ -53,7 +55,7 @@ def console_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
             response = HttpResponse(status=401)
         else:
             # After logging in, one can come back to a page, but not to a press of a button.
-            back = reverse("console:case", kwargs=kwargs) if kwargs else reverse("console:queue")
+            back = reverse("console:case", kwargs=kwargs) if "case_id" in kwargs else reverse("console:queue")
             response = redirect_to_login(request.get_full_path() if request.method == "GET" else back)
         response["Cache-Control"] = "no-store"
         patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
@@ -94,10 +96,16 @@ def login_link(request: Request, token: str) -> HttpResponse:
 @require_GET
 @console_page
 def queue(request: Request) -> HttpResponse:
-    number = request.GET.get("page", "")
-    page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
-    found = queues.queue(request.user, decider=review.fold(request.user.get_username()), page=page)
+    found = queues.queue(request.user, decider=_decider(request), page=_page_number(request))
     return render(request, "console/queue.html", queue_view.context(found))
+
+
+@require_GET
+@console_page
+def appeals(request: Request) -> HttpResponse:
+    """Those that wait for their answer, oldest first."""
+    found = open_appeals.open_appeals(request.user, decider=_decider(request), page=_page_number(request))
+    return render(request, "console/appeals.html", appeals_view.context(found))
 
 
 @require_GET
@@ -153,7 +161,7 @@ def release(request: Request, case_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @console_page
 def undo(request: Request, case_id: uuid.UUID) -> HttpResponse:
-    return _act(request, case_id, lambda: review.undo(case_id, request.user), undoing=True)
+    return _act(request, case_id, lambda: review.undo(case_id, request.user), about=UNDO)
 
 
 @require_POST
@@ -188,6 +196,65 @@ def decide(request: Request, case_id: uuid.UUID) -> HttpResponse:
     )
 
 
+@require_POST
+@console_page
+def inadmissible(request: Request, appeal_id: uuid.UUID) -> HttpResponse:
+    """Close an appeal without judging it. What was typed into the decision meanwhile stays."""
+    case_id = access.case_of_appeal(appeal_id, user=request.user)
+    why = WhyForm(request.POST)
+
+    @transaction.atomic
+    def close() -> None:
+        reason, name = why.reason(), request.user.get_username()
+        appeal = access.locked_appeal(appeal_id, user=request.user)
+        if appeal.decision is not None and appeal.decision.decider == review.fold(name):
+            raise NotAllowed("This person made the decision that is appealed.", code="same_reviewer")
+        objections.declare_inadmissible(appeal, reason=reason, actor=name)
+
+    return _act(request, case_id, close, about=APPEALS, typed=typed(request.POST), why=why, at=str(appeal_id))
+
+
+# --- what supervisors do to a case -------------------------------------------------------------------------------
+
+
+@require_POST
+@console_page
+def roll_back(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    """Take the decision back and open the case for somebody else."""
+    why = WhyForm(request.POST)
+
+    @transaction.atomic
+    def back() -> None:
+        _supervisors_only(request)
+        reason = why.reason()
+        rollback.roll_back(
+            access.locked_case(case_id, user=request.user),
+            reason=reason,
+            requested_by=request.user.get_username(),
+            keep_in_force=why.cleaned_data["keep_in_force"],
+        )
+
+    return _act(request, case_id, back, about=ROLLBACK, why=why)
+
+
+@require_POST
+@console_page
+def replay(request: Request, order_id: uuid.UUID) -> HttpResponse:
+    """Send an order again that could not be delivered."""
+    case_id = access.case_of_order(order_id, user=request.user)
+
+    def again() -> None:
+        _supervisors_only(request)
+        delivery.replay(order_id, actor=request.user.get_username())
+
+    return _act(request, case_id, again, about=ORDERS, typed=typed(request.POST))
+
+
+def _supervisors_only(request: Request) -> None:
+    if not request.user.is_supervisor:
+        raise NotAllowed("Only a supervisor can do this.", code="supervisors_only")
+
+
 # --- how all of them answer --------------------------------------------------------------------------------------
 
 
@@ -198,17 +265,20 @@ def _act(
     *,
     typed: dict[str, Any] | None = None,
     form: DecisionForm | None = None,
-    undoing: bool = False,
+    about: str = DECISION,
+    why: WhyForm | None = None,
+    at: str = "",
 ) -> HttpResponse:
+    """`about`: the part of the page where the button is. `why`: the reason sent with it, `at`: see case_view."""
     try:
         verb()
     except NotFound:
         raise
     except ModerationError as error:
-        return _refused(request, case_id, error, form=form, typed=typed, undoing=undoing)
+        return _refused(request, case_id, error, form=form, typed=typed, about=about, why=why, at=at)
     # With something typed there is no redirect, which would lose it: a claim changes nothing when it is sent again.
     if request.htmx or typed:
-        return _render(request, _look(request, case_id), typed=typed)
+        return _render(request, _look(request, case_id), typed=typed, focus=about)
     return redirect("console:case", case_id)
 
 
@@ -219,7 +289,9 @@ def _refused(
     *,
     form: DecisionForm | None = None,
     typed: dict[str, Any] | None = None,
-    undoing: bool = False,
+    about: str = DECISION,
+    why: WhyForm | None = None,
+    at: str = "",
 ) -> HttpResponse:
     """The page as it is now, under a panel that says what happened, with everything typed kept."""
     page = _look(request, case_id)
@@ -227,9 +299,9 @@ def _refused(
         typed = typed_in(form)
         if isinstance(error, Unacceptable) and form.is_valid():
             form.refuse(error)
-    shown = panel(error, page, undoing=undoing)
+    shown = {"panel": panel(error, page, about=about), "why": why, "at": at}
     return _as_panel(
-        _render(request, page, status=error.status, typed=typed, panel=shown, form=form if page.mine else None)
+        _render(request, page, status=error.status, typed=typed, form=form if page.mine else None, **shown)
     )
 
 
@@ -238,7 +310,16 @@ def typed_in(form: DecisionForm) -> dict[str, Any]:
 
 
 def _look(request: Request, case_id: uuid.UUID) -> CasePage:
-    return case_page(case_id, request.user, decider=review.fold(request.user.get_username()))
+    return case_page(case_id, request.user, decider=_decider(request))
+
+
+def _decider(request: Request) -> str:
+    return review.fold(request.user.get_username())
+
+
+def _page_number(request: Request) -> int:
+    number = request.GET.get("page", "")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
 
 
 def _render(request: Request, page: CasePage, *, status: int = 200, **more: Any) -> HttpResponse:

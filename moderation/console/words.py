@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from moderation.lifecycle import IN_LINE, Direction, OrderStatus, Outcome, Priority, RunKind, Status
-from moderation.models import Decision, Event, Order, Run, Side
+from moderation.lifecycle import (
+    IN_LINE,
+    AppealStatus,
+    Direction,
+    OrderStatus,
+    Outcome,
+    Priority,
+    RunKind,
+    Status,
+)
+from moderation.models import Attempt, Decision, Event, Order, Run, Side
 from moderation.models.actions import LABELS
 from moderation.models.case import REVIEW_HOURS, ContentType
 from moderation.models.policy import Severity
@@ -141,10 +150,11 @@ _TONES = {
 }
 
 
-def order(row: Order, page: CasePage) -> Line:
-    """An order as a line: what it asks, how it stands, and why it does not go on if it does not."""
+def order(row: Order, page: CasePage, *, beside: bool = False) -> Line:
+    """An order as a line: what it asks, how it stands, and why it does not go on if it does not. `beside`: it stands
+    below the action it takes back, which then need not be named."""
     what = action(row.action, row.params)
-    if row.direction == Direction.REVERSE and row.undoes is not None:
+    if row.direction == Direction.REVERSE and row.undoes is not None and not beside:
         what = _("%(action)s (takes back: %(undone)s)") % {"action": what, "undone": action(row.undoes.action)}
     more = [text for say in (_waiting, _attempts, _trouble, _detail) if (text := say(row, page))]
     tone = "bad" if row.status in IN_LINE and row.last_error else _TONES.get(OrderStatus(row.status), "quiet")
@@ -181,6 +191,16 @@ def _detail(row: Order, page: CasePage) -> str:
     return _("The client says: %(detail)s") % {"detail": row.detail} if row.detail else ""
 
 
+def attempt(row: Attempt) -> Line:
+    """One try to deliver an order: what came back, and how long it took."""
+    status = _("HTTP %(status)d") % {"status": row.http_status} if row.http_status else ""
+    took = _("%(n)d ms") % {"n": row.milliseconds}
+    if not row.result:
+        return Line(status or row.error, took, "bad")
+    said = str(OrderStatus(row.result).label) if row.result in OrderStatus.values else row.result
+    return Line(f"{status} · {said}" if status else said, took, "bad" if row.result == OrderStatus.REFUSED else "good")
+
+
 def struggle(run: Run, now: datetime) -> str:
     """A leg of the agent's work that keeps failing."""
     wait = (run.due_at - now).total_seconds()
@@ -204,6 +224,13 @@ def event(row: Event) -> str:
 def _decision_event(data: dict[str, Any]) -> str:
     said = _("Decided: %(ruling)s.") % {"ruling": ruling(data.get("outcome", ""), data.get("actions", []))}
     return _("%(said)s Over the API.") % {"said": said} if data.get("via") == "api" else said
+
+
+def _appeal_event(data: dict[str, Any]) -> str:
+    status = data.get("status", "")
+    if status not in AppealStatus.values:
+        return _("The appeal was closed.")
+    return _("The appeal was closed: %(status)s.") % {"status": AppealStatus(status).label}
 
 
 def _named(before: StrPromise) -> Callable[[dict[str, Any]], str]:
@@ -247,12 +274,17 @@ _EVENTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "order.already": _named(gettext_lazy("It was so already: %(actions)s")),
     "order.refused": _named(gettext_lazy("The client refused: %(actions)s")),
     "agent.thread_rebuilt": _with_reason(gettext_lazy("The agent's memory of this case was rebuilt")),
+    "order.replayed": _named(gettext_lazy("Sent again: %(actions)s")),
     "appeal.received": lambda data: _("An appeal came in."),
-    "appeal.decided": lambda data: _("The appeal was answered."),
+    "appeal.decided": _appeal_event,
 }
 
 SIDES = {Side.AUTHOR: gettext_lazy("the author"), Side.REPORTER: gettext_lazy("a reporter")}
 ACTORS = {"agent": gettext_lazy("the agent"), "guardian": gettext_lazy("Guardian")}
+
+
+def appeal_status(name: str) -> str:
+    return str(AppealStatus(name).label)
 
 
 def side(name: str) -> str:

@@ -4,25 +4,33 @@
     case = guardian.start(content_id="post-1", author_id="anna", text="…", language="en")
     guardian.report(content_id="post-1", author_id="anna", text="…", reporter_id="ben", reason="Rude.")
     guardian.case(case.id).status
+    guardian.appeal(case.id, appellant_id="anna", statement="I was quoting.", language="en").status_url
 
-What Guardian decides comes back as webhooks: see webhooks.py (is it really Guardian?) and orders.py (what to do).
+What Guardian decides comes back as webhooks: see webhooks.py (is it really Guardian?), orders.py (what to do),
+notices.py (what to tell people) and catch_up.py (what if some were missed).
 """
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 import httpx2
 
 TIMEOUT_SECONDS = 5.0
+TRIES = 3
+LONGEST_WAIT_SECONDS = 5.0
+"""Who waits is often a person: a longer Retry-After is not waited for, but raised."""
 
 
 class GuardianError(Exception):
     """Guardian did not do it. `status` 0: it was not reached. `code`: for programs; `detail`: one sentence for people.
-    `may_retry`: the same request may succeed later; send it with the same idempotency key."""
+    `may_retry`: the same request may succeed later; send it with the same idempotency key. (429 and 503 were tried
+    again a few times already.)"""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -58,11 +66,51 @@ class Case:
         )
 
 
+@dataclass(frozen=True)
+class Appeal:
+    """An appeal and where it stands. `answer`: what the second review says. `status_url`: a public page that nobody can
+    guess; show it to the appellant only."""
+
+    id: str
+    case_id: str
+    appellant_id: str
+    side: str
+    status: str
+    statement: str
+    answer: str
+    status_url: str
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        return cls(**{name: str(document[name] or "") for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the feed: what a webhook says (`document` is its body, `id` its webhook-id), and its position."""
+
+    position: int
+    id: str
+    type: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that should be in force now, and the order (its webhook-id) that said so."""
+
+    action: str
+    expires_at: datetime | None
+    order_id: str
+    case_id: str
+    decision_id: str
+
+
 class Guardian:
     """One per process: it keeps its connections. Safe to use from many threads; every method may raise GuardianError.
 
-    Every POST carries an Idempotency-Key, so a caller may repeat it with the same `key` after a time-out and nothing
-    is done twice.
+    Every POST carries an Idempotency-Key, so it may be repeated with the same `key` after a time-out and nothing is
+    done twice. When Guardian asks for patience (429, 503) the same request is sent again after the time it names.
     """
 
     def __init__(self, api_url: str, api_key: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
@@ -157,14 +205,51 @@ class Guardian:
         body = {"reason": reason, "requested_by": requested_by}
         return Case.of(self._post(f"cases/{case_id}/rollback/", body, key))
 
+    def appeal(self, case_id: str, *, appellant_id: str, statement: str, language: str = "", key: str = "") -> Appeal:
+        """Pass on an objection of the content's author, or of somebody who reported it; somebody else looks again.
+
+        Refusals: 403 `not_a_party`; 409 `already_appealed`, `window_closed`, `final`, `illegal_move`.
+        """
+        body = {"appellant_id": appellant_id, "statement": statement, "language": language}
+        return Appeal.of(self._post(f"cases/{case_id}/appeals/", body, key))
+
+    def get_appeal(self, appeal_id: str) -> Appeal:
+        """How an appeal stands now."""
+        return Appeal.of(self._answer("GET", f"appeals/{appeal_id}/"))
+
+    def events(self, after: int = 0) -> list[Event]:
+        """The next announcements behind a position, in order, at most 100; empty at the end. Nothing ever appears
+        behind a position that was answered, so the last one seen is all that must be remembered."""
+        page = self._answer("GET", "events/", params={"after": after})
+        return [Event(int(said["position"]), str(said["id"]), str(said["type"]), said) for said in page["results"]]
+
+    def effects(self, *, content_id: str = "", author_id: str = "") -> list[Effect]:
+        """What should be in force now on one content, or on one author."""
+        asked = {"content_id": content_id} if content_id else {"author_id": author_id}
+        return [
+            Effect(
+                action=str(said["action"]),
+                expires_at=datetime.fromisoformat(said["expires_at"]) if said["expires_at"] else None,
+                order_id=str(said["order_id"]),
+                case_id=str(said["case_id"]),
+                decision_id=str(said["decision_id"]),
+            )
+            for said in self._answer("GET", "effects/", params=asked)["results"]
+        ]
+
     def _post(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
         return self._answer("POST", path, json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
 
     def _answer(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        try:
-            response = self._http.request(method, path, **request)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise GuardianError(0, "unreachable", "The moderation service cannot be reached.") from error
+        for tries_left in reversed(range(TRIES)):
+            try:
+                response = self._http.request(method, path, **request)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                raise GuardianError(0, "unreachable", "The moderation service cannot be reached.") from error
+            wait = _asked_to_wait(response)
+            if wait is None or wait > LONGEST_WAIT_SECONDS or not tries_left:
+                break
+            time.sleep(wait)
         try:
             said = response.json()
         except ValueError:
@@ -176,6 +261,14 @@ class Guardian:
         if response.is_error:
             raise GuardianError(response.status_code, str(said.get("code", "")), _sentence(said))
         return said
+
+
+def _asked_to_wait(response: httpx2.Response) -> float | None:
+    """Seconds until the same request may be sent again, or None if there is no point in that."""
+    if response.status_code not in (429, 503):
+        return None
+    asked = response.headers.get("retry-after", "")
+    return float(asked) if asked.isascii() and asked.isdigit() else 1.0
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:

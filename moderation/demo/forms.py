@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -23,3 +25,14 @@ class ReportForm(forms.Form):
     reason = forms.CharField(
         label=_("What is wrong with it?"), max_length=5000, widget=forms.Textarea(attrs={"rows": 3})
     )
+
+
+class AppealForm(forms.Form):
+    """An author's or reporter's objection. `key`: one per page shown, so that a double click appeals once."""
+
+    name = forms.CharField(label=_("The name you wrote or reported under"), max_length=80)
+    statement = forms.CharField(
+        label=_("Why should it be decided otherwise?"), max_length=5000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    language = forms.ChoiceField(label=_("Language of the answer"), choices=LANGUAGES)
+    key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)

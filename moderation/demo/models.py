@@ -54,8 +54,64 @@ class Post(models.Model):
         return self.content_id
 
 
+class Verdict(models.Model):
+    """What Guardian said last about a case. `version` tells which of two notices is the newer one; `reason` is the
+    plain one of the newest statement of reasons, which the author may read."""
+
+    case_id = models.CharField(max_length=40, unique=True)
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="verdicts")
+    version = models.PositiveIntegerField()
+    round = models.PositiveIntegerField()
+    status = models.CharField(max_length=20)
+    outcome = models.CharField(max_length=20, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.case_id}: {self.outcome or self.status}"
+
+    @property
+    def can_be_appealed(self) -> bool:
+        """Has something been decided? Who may appeal it, and until when, is Guardian's to say."""
+        return self.outcome != "withdrawn" and (bool(self.outcome) or self.round > 1)
+
+
+class Appeal(models.Model):
+    """Somebody's appeal of what was decided about a post. `status_url`: where that person, and nobody else, can follow
+    it."""
+
+    appeal_id = models.CharField(max_length=40, unique=True)
+    case_id = models.CharField(max_length=40)
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="appeals")
+    person = models.CharField(max_length=200)
+    side = models.CharField(max_length=10)
+    status = models.CharField(max_length=20)
+    statement = models.TextField(blank=True, default="")
+    answer = models.TextField(blank=True, default="")
+    status_url = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.status}"
+
+
+class Bookmark(models.Model):
+    """How far the forum has read Guardian's feed (see moderation.demo.catch_up); one row."""
+
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.position)
+
+
 class Receipt(models.Model):
-    """One webhook that was obeyed. `webhook_id` is unique: a webhook that comes again gets its first answer again.
+    """One webhook that was obeyed, or a notice that was taken in (`action` is empty then). `webhook_id` is unique: a
+    webhook that comes again gets its first answer again.
 
     The receipts of suspensions are also the forum's memory of who is suspended for which case; `is_over` ones no longer
     count (see moderation.demo.orders).
@@ -75,7 +131,10 @@ class Receipt(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["author_id", "action"], name="forum_receipt_author")]
+        indexes = [
+            models.Index(fields=["author_id", "action"], name="forum_receipt_author"),
+            models.Index(fields=["content_id"], name="forum_receipt_content"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.content_id}: {self.result}"

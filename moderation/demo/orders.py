@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from moderation.demo.models import Author, Post, Receipt
 
+ORDERS = ("action.apply", "action.reverse")
 APPLIED, ALREADY, REFUSED = "applied", "already", "refused"
 FLAGS = {
     "remove_content": ("is_removed", True),
@@ -97,8 +98,13 @@ def obey(webhook_id: str, order: Order) -> tuple[str, str]:
 def _carry_out(order: Order, receipt: Receipt) -> tuple[str, str]:
     if order.action in FLAGS:
         flag, value = FLAGS[order.action]
-        changed = Post.objects.filter(content_id=order.content_id).exclude(**{flag: value}).update(**{flag: value})
-        return (APPLIED if changed else ALREADY), ""
+        # Locked: a catch-up that is just putting this post right ends first.
+        post = Post.objects.select_for_update().filter(content_id=order.content_id).first()
+        if post is None or getattr(post, flag) == value:
+            return ALREADY, ""
+        setattr(post, flag, value)
+        post.save(update_fields=[flag])
+        return APPLIED, ""
     author = Author.objects.select_for_update().filter(name=order.author_id).first()
     if order.action not in {*BANS, SUSPEND, UNSUSPEND, WARN}:
         return REFUSED, f"This app does not know {order.action}."

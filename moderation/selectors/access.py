@@ -11,6 +11,7 @@ from moderation.errors import NotFound
 from moderation.models import Appeal, Case, Client, User
 
 NO_SUCH_CASE = "There is no such case."
+NO_SUCH_APPEAL = "There is no such appeal."
 
 
 def cases_for(*, client: Client | None = None, user: User | None = None) -> QuerySet[Case]:
@@ -49,13 +50,42 @@ def the_appeal(appeal_id: uuid.UUID, *, client: Client) -> Appeal:
     """One appeal of this client's. Raises NotFound."""
     appeal = Appeal.objects.filter(pk=appeal_id, case__client=client).first()
     if appeal is None:
-        raise NotFound("There is no such appeal.")
+        raise NotFound(NO_SUCH_APPEAL)
     return appeal
+
+
+def locked_appeal(appeal_id: uuid.UUID, *, user: User) -> Appeal:
+    """One appeal with its case's row locked until the transaction ends, as `appeal.case`. Raises NotFound."""
+    case_id = Appeal.objects.filter(pk=appeal_id).values_list("case_id", flat=True).first()
+    if case_id is None:
+        raise NotFound(NO_SUCH_APPEAL)
+    case = locked_case(case_id, user=user)
+    # Read after the lock was had: whoever closed it a moment ago has been waited for.
+    appeal = Appeal.objects.select_related("decision").get(pk=appeal_id)
+    appeal.case = case
+    return appeal
+
+
+def case_of_appeal(appeal_id: uuid.UUID, *, user: User) -> uuid.UUID:
+    """The id of the case this appeal belongs to. Raises NotFound."""
+    return _case_id(cases_for(user=user).filter(appeals__pk=appeal_id), NO_SUCH_APPEAL)
+
+
+def case_of_order(order_id: uuid.UUID, *, user: User) -> uuid.UUID:
+    """The id of the case this order belongs to. Raises NotFound."""
+    return _case_id(cases_for(user=user).filter(orders__pk=order_id), "There is no such order.")
+
+
+def _case_id(cases: QuerySet[Case], otherwise: str) -> uuid.UUID:
+    case_id = cases.values_list("pk", flat=True).first()
+    if case_id is None:
+        raise NotFound(otherwise)
+    return case_id
 
 
 def the_appeal_behind(token: str) -> Appeal:
     """The appeal whose public page has this token. Raises NotFound."""
-    appeal = Appeal.objects.select_related("case", "decision").filter(token=token).first()
+    appeal = Appeal.objects.select_related("case__client", "decision").filter(token=token).first()
     if appeal is None:
         raise NotFound("There is no such page.")
     return appeal

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from django.db.models import Exists, OuterRef
-from django.db.models.functions import Now
+from django.db.models import Exists, F, OuterRef, Window
+from django.db.models.functions import Now, RowNumber
 
 from moderation.errors import NotFound
-from moderation.lifecycle import IN_LINE, OPEN_APPEALS, RunKind, Status
-from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, Report, Run, User
+from moderation.lifecycle import IN_LINE, OPEN_APPEALS, Outcome, RunKind, Status
+from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Event, Order, Report, Run, User
 from moderation.selectors.access import NO_SUCH_CASE, cases_for
 from moderation.selectors.queue import earlier_decider, titles_of
 
 REPORTS_SHOWN = 50
 EVENTS_SHOWN = 200
+TRIES_SHOWN = 20
 
 
 @dataclass
@@ -26,18 +27,21 @@ class CasePage:
     """One case as this person sees it. `now`: the database's clock. `reader`: who holds a live claim, else empty.
     `barred`: this person made the decision under review. `undo_seconds`: how long this person can still take the
     decision back, 0 when they cannot. `orders` in their line's order, reversals included; those in `stuck` wait for
-    another case's order about the same subject."""
+    another case's order about the same subject. `tries`: the newest of each order, newest first. `decider`: this
+    person's name as it is compared."""
 
     case: Case
     now: datetime
     reader: str = ""
     mine: bool = False
     barred: bool = False
+    decider: str = ""
     assessment: Assessment | None = None
     titles: dict[int, str] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
     orders: Sequence[Order] = ()
     stuck: frozenset[uuid.UUID] = frozenset()
+    tries: dict[uuid.UUID, list[Attempt]] = field(default_factory=dict)
     reports: Sequence[Report] = ()
     reports_total: int = 0
     appeals: Sequence[Appeal] = ()
@@ -66,6 +70,16 @@ class CasePage:
         return any(appeal.status in OPEN_APPEALS for appeal in self.appeals)
 
     @property
+    def can_roll_back(self) -> bool:
+        """Whether there is a decision, or the agent's clearing, to be taken back now."""
+        if self.case.status == Status.COMPLETED:
+            return self.case.outcome != Outcome.WITHDRAWN
+        return self.case.status == Status.ENFORCING and any(
+            run.kind == RunKind.RESUME and run.round == self.case.round and run.done_at and not run.cancelled_at
+            for run in self.runs
+        )
+
+    @property
     def struggling(self) -> list[Run]:
         """Legs of the agent's work that have failed and are tried again."""
         return [run for run in self.runs if run.done_at is None and run.cancelled_at is None and run.last_error]
@@ -87,7 +101,7 @@ class CasePage:
 
 
 def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
-    """At most twelve queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
+    """At most fourteen queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
     case = (
         cases_for(user=user)
         .select_related("client", "claimed_by", "decision")
@@ -97,7 +111,7 @@ def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
     )
     if case is None:
         raise NotFound(NO_SUCH_CASE)
-    page = CasePage(case=case, now=case.now, barred=case.earlier == decider)
+    page = CasePage(case=case, now=case.now, barred=case.earlier == decider, decider=decider)
     if case.claimed_by is not None and case.claim_until is not None and case.claim_until > page.now:
         page.reader, page.mine = case.claimed_by.get_username(), case.claimed_by_id == user.pk
     page.assessment = case.assessments.order_by("-round").first()
@@ -107,13 +121,27 @@ def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
     orders = case.orders.select_related("undoes").annotate(behind=Exists(ahead.exclude(case=case)))
     found = list(orders.order_by("place", "created_at"))
     page.orders, page.stuck = found, frozenset(order.pk for order in found if order.behind)
+    page.tries = _tries(found)
     page.reports = list(case.reports.all()[:REPORTS_SHOWN])
     page.reports_total = len(page.reports) if len(page.reports) < REPORTS_SHOWN else case.reports.count()
-    page.appeals = list(case.appeals.order_by("created_at", "pk"))
+    page.appeals = list(case.appeals.select_related("decision").order_by("created_at", "pk"))
     page.events = list(case.events.order_by("-pk")[:EVENTS_SHOWN])
     page.runs = list(case.runs.order_by("created_at", "pk"))
     page.undo_seconds = _undo_seconds(page, user)
     return page
+
+
+def _tries(orders: Sequence[Order]) -> dict[uuid.UUID, list[Attempt]]:
+    """A failing endpoint is probed every 30 s for three days: only the newest tries of each order are fetched."""
+    turn = Window(RowNumber(), partition_by=F("order_id"), order_by=F("id").desc())
+    tried = [order.pk for order in orders if order.first_tried_at is not None]
+    found: dict[uuid.UUID, list[Attempt]] = {}
+    if tried:
+        newest = Attempt.objects.filter(order_id__in=tried).annotate(turn=turn).filter(turn__lte=TRIES_SHOWN)
+        for row in newest.order_by("-id"):
+            if row.order_id is not None:
+                found.setdefault(row.order_id, []).append(row)
+    return found
 
 
 def _undo_seconds(page: CasePage, user: User) -> float:

@@ -38,6 +38,7 @@ JOBS: dict[str, Callable[[], int]] = {
     "seal": audit.seal,
     "probe": webhooks.probe_failing_endpoints,
     "reopen": rollback.reopen_overdue,
+    "settle": rollback.settle_overlooked,
     "expire": end_expired_suspensions,
     "give-up": delivery.give_up_unfetched,
     "forget-answers": forget_old_answers,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
-from moderation.lifecycle import Move, RunKind, Status, check, move
-from moderation.models import Case, Run
+from moderation.lifecycle import TERMINAL, Move, RunKind, Status, check, move
+from moderation.models import Case, Order, Run
 from moderation.selectors.access import locked_case
 from moderation.services import enforcement, runs
 
@@ -53,4 +54,22 @@ def reopen_overdue() -> int:
             if case.status == Status.ROLLING_BACK:
                 enforcement.settle_or_reopen(case, overdue=True)
                 count += case.status == Status.PENDING_REVIEW
+    return count
+
+
+def settle_overlooked() -> int:
+    """End what waits for nothing any more: the last order of a case may be cancelled by another case, which must not
+    lock this one (a suspension to be sent again, whose own case lets go of it first). Safe to run twice."""
+    still_open = Order.objects.filter(case=OuterRef("pk")).exclude(status__in=TERMINAL)
+    still_to_run = Run.objects.filter(case=OuterRef("pk"), done_at=None, cancelled_at=None)
+    overlooked = Case.objects.filter(status__in=[Status.ENFORCING, Status.ROLLING_BACK]).exclude(
+        Exists(still_open) | Exists(still_to_run)
+    )
+    count = 0
+    for pk in list(overlooked.values_list("pk", flat=True)):
+        with transaction.atomic():
+            case = locked_case(pk)
+            before = case.status
+            enforcement.settle_or_reopen(case)
+            count += case.status != before
     return count

@@ -10,4 +10,4 @@ from moderation.tests import environment  # noqa: F401  (chooses the database)
 # Child processes are installations like any other.
 os.environ["DJANGO_SETTINGS_MODULE"] = "moderation.settings"
 
-from moderation.settings import *  # noqa: E402, F403
+from moderation.settings import *  # noqa: F403

@@ -320,3 +320,11 @@ def test_the_status_page_shows_the_answer_and_escapes_it(client_app: App) -> Non
 
 def test_a_guessed_address_shows_nothing(client_app: App) -> None:
     assert Browser().get("/appeals/nonsense/").status_code == 404
+
+
+def test_a_reporters_page_says_nothing_of_what_was_done_to_the_author(client_app: App) -> None:
+    case_id = decided(client_app, "label_content", "suspend_author")
+    status_url = appeal(client_app, case_id, REPORTER).json()["status_url"]
+    page = Browser().get(status_url.removeprefix("http://testserver")).content.decode()
+    assert "Label the content" in page
+    assert "Suspend the author" not in page

@@ -83,7 +83,7 @@ def test_nobody_gets_in_without_logging_in(case_id: str) -> None:
     for path in ("/console/", f"/console/cases/{case_id}/", "/console/news/"):
         answer = stranger.get(path)
         assert (answer.status_code, answer["Location"]) == (302, f"/login/?next={path}")
-    for verb in ("claim", "release", "heartbeat", "decide", "undo"):
+    for verb in ("claim", "release", "heartbeat", "decide", "undo", "rollback"):
         answer = stranger.post(f"/console/cases/{case_id}/{verb}/")
         assert (answer.status_code, answer["Location"]) == (302, f"/login/?next=/console/cases/{case_id}/")
     # htmx would put the log-in page into the fragment, over what somebody has typed.
@@ -602,7 +602,7 @@ def test_the_number_of_queries_does_not_grow_with_the_cases(client_app: App) -> 
     )
     work()
     assert before == 12
-    assert queries(browser, f"/console/cases/{one}/") == 13
+    assert queries(browser, f"/console/cases/{one}/") == 14
 
 
 def test_every_event_that_is_written_has_words(case_id: str, client_app: App) -> None:

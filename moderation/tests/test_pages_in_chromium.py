@@ -18,7 +18,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from moderation.console import login_links
-from moderation.models import User
+from moderation.models import Appeal, User
 from moderation.services import review
 from moderation.tests import chromium
 from moderation.tests.people import RUDE, THREAT, App, ana, ben, sue, work
@@ -291,6 +291,78 @@ def test_no_page_has_an_accessibility_violation_or_breaks_the_csp(
     desk.go("/nothing-here/")
     judge("404")
     assert {name: said for name, said in found.items() if said} == {}
+    desk.context.close()
+
+
+@pytest.fixture
+def appealed(client_app: App, cases: list[str]) -> Appeal:
+    """The author of the first case has been warned, restricted and heard; the case waits for its second review."""
+    client_app.decide(cases[0], "remove_content", "warn_author", by="Cleo", policies=["harassment"], reason="Rude.")
+    work()
+    statement = f"It was <b>irony</b>. {'Longword' * 60}"
+    client_app.post(f"cases/{cases[0]}/appeals/", {"appellant_id": "author-1", "statement": statement})
+    work()
+    return Appeal.objects.get()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_appeals_pages_are_accessible_light_and_dark_on_desk_and_phone(
+    live: str, browser: Any, cases: list[str], client_app: App, appealed: Appeal, platform: Platform, scheme: str
+) -> None:
+    stranger, desk = (Desk(browser, live, user, color_scheme=scheme) for user in (None, sue()))
+    found: dict[str, list[str]] = {}
+
+    def judge(who: Desk, name: str, path: str = "") -> None:
+        if path:
+            who.go(path)
+        for size in (WIDE, PHONE):
+            who.page.set_viewport_size(size)
+            found[f"{name} {size['width']}"] = who.violations() + (["too wide"] if who.overflows() else [])
+
+    page = f"/appeals/{appealed.token}/"
+    judge(stranger, "open", page)
+    assert "Second review" in stranger.text("[aria-current=step]")
+    stranger.page.click("text=Deutsch")
+    assert stranger.page.get_attribute("html", "lang") == "de"
+    desk.go(f"/console/cases/{cases[0]}/")
+    desk.page.click("#appeals summary")
+    desk.page.click("#appeals .ask button")
+    assert desk.text("#panel-title") == "A reason is needed"
+    judge(desk, "empty reason")
+    judge(desk, "list", "/console/appeals/")
+    platform.behave = lambda document: (500, b"")
+    client_app.decide(cases[0], "remove_content", "suspend_author", by="Dora", reason="Still rude.")
+    work()
+    judge(stranger, "answered", page)
+    desk.go(f"/console/cases/{cases[0]}/")
+    desk.page.set_viewport_size(WIDE)
+    for summary in desk.page.query_selector_all(".log summary, #rollback summary"):
+        summary.click()
+    judge(desk, "delivery log")
+    judge(desk, "no appeals", "/console/appeals/")
+    assert {name: said for name, said in found.items() if said} == {}
+    assert stranger.complaints == []
+    assert [said for said in desk.complaints if "status of 422" not in said] == []
+    for who in (stranger, desk):
+        who.context.close()
+
+
+def test_what_others_do_never_wipes_a_reason_that_is_being_typed(
+    live: str, browser: Any, cases: list[str], client_app: App, platform: Platform
+) -> None:
+    client_app.decide(cases[0], "remove_content", by="Cleo", reason="Rude.")
+    work()
+    desk = Desk(browser, live, sue())
+    desk.go(f"/console/cases/{cases[0]}/")
+    desk.page.click("#rollback summary")
+    desk.page.fill("#rollback-why", "It was a quot")
+    client_app.post(f"cases/{cases[0]}/appeals/", {"appellant_id": "author-1", "statement": "No."})
+    desk.page.wait_for_timeout(6500)  # the page looks again every five seconds
+    assert desk.page.input_value("#rollback-why") == "It was a quot"
+    desk.page.click("#rollback button")
+    assert desk.text("#panel-title") == "Not possible now"
+    assert "Being rolled back" in desk.text(".panel")
+    assert desk.page.evaluate("document.activeElement.className") == "panel"
     desk.context.close()
 
 

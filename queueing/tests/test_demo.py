@@ -48,6 +48,7 @@ KEYS = {
     "broker",
     "analyst",
 }
+APPEALS = ("The appeal was granted.", "The appeal was denied.", "A second moderator looks at it.")
 FIRST_START_SECONDS = 60
 SECOND_START_SECONDS = 3
 STOP_SECONDS = 5
@@ -187,6 +188,12 @@ def lived_in() -> Iterator[tuple[Path, Demo, float]]:
         cases = demo.cases()
         demo.said["cases"] = cases
         demo.said["forum_page"] = demo.get(demo.said["forum_url"])
+        appealed = [case["content_id"] for case in cases if case["appeals"]]
+        # Notices have no order and keep nobody waiting: the forum may hear of the last answer after the demo is ready.
+        demo.said["appealed_pages"] = until(
+            lambda: [demo.get(f"{demo.said['forum_url']}posts/{post}/")[1] for post in appealed],
+            lambda pages: all(words in " ".join(pages) for words in APPEALS),
+        )
         yield home, demo, demo.stop()
 
 
@@ -223,7 +230,7 @@ def test_the_first_start_says_one_line_with_all_one_needs(lived_in: tuple[Path, 
     assert stopped_after < STOP_SECONDS
     assert demo.rest == ""
     said = demo.said
-    assert set(said) - {"cases", "forum_page"} == KEYS
+    assert set(said) - {"cases", "forum_page", "appealed_pages"} == KEYS
     assert said["api_url"] == said["url"] + "/api/v1/"
     assert said["forum_url"] == said["url"] + "/demo/"
     assert (said["broker"], said["analyst"]) == (None, "rules")
@@ -266,6 +273,18 @@ def test_the_posts_have_come_to_every_state(lived_in: tuple[Path, Demo, float]) 
     status, page = said["forum_page"]
     assert status == 200
     assert "removed by the moderators" in page
+
+
+def test_some_of_the_posts_were_appealed(lived_in: tuple[Path, Demo, float]) -> None:
+    said = lived_in[1].said
+    appeals = sorted((a["side"], a["status"]) for case in said["cases"] for a in case["appeals"])
+    assert appeals == [
+        ("author", "denied"),
+        ("author", "granted"),
+        ("author", "under_review"),
+        ("reporter", "under_review"),
+    ]
+    assert [sum(words in page for page in said["appealed_pages"]) for words in APPEALS] == [1, 1, 2]
 
 
 # --- later starts ------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_two_workers_of_one_machine_share_the_work(client_app: App, broker_house
     workers = [broker_house.worker(wait=False) for _ in range(2)]
     for worker in workers:
         broker_house.wait_for_worker(worker)
-    ids = [client_app.start(author_id=f"author-{number}") for number in range(40)]
+    ids = [client_app.start(author_id=f"author-{number}") for number in range(12)]
     wait_for_all(ids, "pending_review")
     assert all(worker.is_alive() for worker in workers)
     for worker in workers:

@@ -12,10 +12,10 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from agents.checkpoints import BorrowedSaver
+from agents.contract import AnalysisFailed, Brief, Route
 from agents.contract import Assessment as Thought
-from agents.contract import Brief, Route
 from moderation.models import Assessment, Case, Event, Order, Run
-from moderation.services import runs
+from moderation.services import rollback, runs
 from moderation.services.casework import CaseRows
 from moderation.tests.people import App, work
 from moderation.tests.platform import Platform
@@ -27,19 +27,21 @@ pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
 # --- a worker that is too slow -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("second_fails", [False, True], ids=["after another's answer", "after another's failure"])
 def test_a_worker_that_thinks_longer_than_its_lease_writes_nothing_when_it_is_done(
-    client_app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    second_fails: bool, client_app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    analyst = _Analyst(first_waits=True)
+    analyst = _Analyst(first_waits=True, second_fails=second_fails)
     monkeypatch.setattr(runs.agent(), "assessor", analyst)
     case_id = client_app.start()
     run = Run.objects.get(case_id=case_id)
     slow = _in_a_thread(lambda: runs.analyse(run.pk))
     assert analyst.began.wait(10)
-    expire_leases()
+    expire_leases()  # `slow` still thinks
     runs.analyse(run.pk)
     assert client_app.case(case_id)["status"] == "pending_review"
     assert analyst.asked == 2
+    assert Assessment.objects.count() == (0 if second_fails else 1)
     before = _everything()
 
     analyst.go_on.set()
@@ -72,15 +74,20 @@ def test_a_worker_that_loses_its_lease_after_the_assessment_saves_no_checkpoint(
     assert _everything() == left[1]
 
 
+@pytest.mark.parametrize("last", ["assessment", "checkpoint"])
 def test_an_analysis_that_died_before_its_pause_is_finished_without_asking_again(
-    client_app: App, monkeypatch: pytest.MonkeyPatch
+    last: str, client_app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyst = _Analyst()
     monkeypatch.setattr(runs.agent(), "assessor", analyst)
     case_id = client_app.start()
     run = Run.objects.get(case_id=case_id)
     with monkeypatch.context() as broken:
-        broken.setattr(runs, "_end_analysis", _die)
+        if last == "checkpoint":
+            broken.setattr(runs, "_end_analysis", _die)
+        else:
+            record = CaseRows.record
+            broken.setattr(CaseRows, "record", lambda *what: (record(*what), _die()))
         with pytest.raises(KeyboardInterrupt):
             runs.analyse(run.pk)
     assert (Assessment.objects.count(), client_app.case(case_id)["status"]) == (1, "pending_analysis")
@@ -229,17 +236,45 @@ def test_a_rollback_reverses_an_order_that_failed_for_good_and_leaves_alone_what
     assert client_app.case(case_id)["status"] == "pending_review"
 
 
+@pytest.mark.parametrize("keep", [False, True], ids=["while it is rolled back", "while it is enforced"])
+def test_a_case_goes_on_when_the_last_order_in_its_line_is_cancelled_for_another_case(
+    keep: bool, client_app: App, platform: Platform
+) -> None:
+    """The longer suspension goes, so the shorter one is to be sent again, in the line of the case that let go; before
+    it is sent, the shorter one's own case lets go as well."""
+    longer, shorter = client_app.start(author_id="author-1"), client_app.start(author_id="author-1")
+    work()
+    for case_id, days in ((longer, 30), (shorter, 3)):
+        client_app.decide(case_id, {"action": "suspend_author", "params": {"days": days}})
+    work()
+    client_app.roll_back(longer, keep_in_force=keep)
+    if keep:
+        work()
+        client_app.decide(longer, outcome="no_violation", by="Ben")
+    client_app.roll_back(shorter)
+    for case_id in (longer, shorter):
+        run = Run.objects.get(case_id=case_id, done_at=None)
+        (runs.resume if run.kind == "resume" else runs.roll_back)(run.pk)
+    work()
+    assert rollback.settle_overlooked() == 1
+    assert [client_app.case(case_id)["status"] for case_id in (longer, shorter)] == [
+        "completed" if keep else "pending_review",
+        "pending_review",
+    ]
+    assert told(platform) == ["suspend_author", "suspend_author", "unsuspend_author"]
+
+
 # --- how -----------------------------------------------------------------------------------------------------------
 
 
 class _Analyst:
     """The real analyst, counted; the first to ask waits until it may go on."""
 
-    def __init__(self, *, first_waits: bool = False) -> None:
+    def __init__(self, *, first_waits: bool = False, second_fails: bool = False) -> None:
         self._real = runs.agent().assessor
         self.name = self._real.name
         self.asked = 0
-        self._first_waits = first_waits
+        self._first_waits, self._second_fails = first_waits, second_fails
         self.began, self.go_on = threading.Event(), threading.Event()
 
     def assess(self, brief: Brief) -> Thought:
@@ -247,6 +282,8 @@ class _Analyst:
         if self._first_waits and self.asked == 1:
             self.began.set()
             assert self.go_on.wait(20)
+        if self._second_fails and self.asked == 2:
+            raise AnalysisFailed("no answer is to be had")
         return self._real.assess(brief)
 
 
