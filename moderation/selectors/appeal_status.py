@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from moderation.lifecycle import OPEN_APPEALS, AppealStatus, Direction, OrderStatus, Outcome
 from moderation.models import Appeal, Assessment, Decision, Order, Side
-from moderation.models.actions import ACTIONS
+from moderation.models.actions import ACTIONS, SubjectKind
 
 NAMES = {
     "remove_content": gettext_lazy("Removal of the content"),
