@@ -326,5 +326,5 @@ def test_a_reporters_page_says_nothing_of_what_was_done_to_the_author(client_app
     case_id = decided(client_app, "label_content", "suspend_author")
     status_url = appeal(client_app, case_id, REPORTER).json()["status_url"]
     page = Browser().get(status_url.removeprefix("http://testserver")).content.decode()
-    assert "Label the content" in page
-    assert "Suspend the author" not in page
+    assert "Label on the content" in page
+    assert "Suspension" not in page

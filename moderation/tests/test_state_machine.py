@@ -31,7 +31,7 @@ from moderation.tests.environment import empty_database
 from moderation.tests.people import WORK, App, ana, app, ben, sue
 from moderation.tests.platform import Platform
 
-EXAMPLES, STEPS, CASES = 40, 25, 3
+EXAMPLES, STEPS, CASES = 25, 25, 3
 AUTHOR = "author-1"
 MENU = [
     ["suspend_author"],
