@@ -145,10 +145,10 @@ class House:
             self.wait_for_worker(process)
         return process
 
-    def standby(self) -> Process:
+    def standby(self, *, fault: str = "") -> Process:
         """A worker that has imported everything and begins only at `go`: a replacement that is there at once."""
         options = ["-A", "queueing", "worker", "--loglevel=INFO", "--without-mingle"]
-        return self._start("standby", [sys.executable, "-c", STANDBY, *options], fault="", gated=True)
+        return self._start("standby", [sys.executable, "-c", STANDBY, *options], fault=fault, gated=True)
 
     def wait_for_worker(self, process: Process) -> None:
         """Its row is written by its relay, which starts when the worker consumes. A fault may kill it before."""

@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import UUID
@@ -39,59 +39,75 @@ from queueing.tests.rabbit import Node
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
 
 FAULTS = {
-    "before the assessment is committed": "analysis.before_assessment:2",
-    "after the assessment is committed": "analysis.after_assessment:2",
-    "before the thread is read": "analysis.in_fence:1",
-    "while the checkpoint is written": "analysis.in_fence:9",
-    "after the checkpoint, before the pause": "analysis.before_pause:2",
-    "before the pause is committed": "analysis.in_pause:2",
-    "after the pause is committed": "analysis.after_pause:2",
-    "with orders planned in the middle of the node": "resume.orders_planned:2",
-    "before a resume is committed": "resume.before_commit:2",
-    "after a resume is committed": "resume.after_commit:2",
-    "with reversals planned in the middle of the node": "rollback.reversals_planned:2",
-    "before a rollback is committed": "rollback.before_commit:2",
-    "after a rollback is committed": "rollback.after_commit:2",
-    "with an order taken and not sent": "deliver.taken:4",
-    "with an order sent and not recorded": "deliver.sent:5",
-    "with a reversal sent and not recorded": "deliver.sent:12",
-    "before an answer is committed": "deliver.in_record:6",
-    "after an answer is committed": "deliver.recorded:7",
-    "with a notice taken and not sent": "notice.taken:2",
-    "with a notice sent and not recorded": "notice.sent:3",
-    "after a notice is recorded": "notice.recorded:4",
-    "after rows are claimed, before they are published": "relay.claimed:3",
-    "after a message is published": "relay.published:5",
+    "analysis.before_assessment:2": "before the assessment is committed",
+    "analysis.after_assessment:2": "after the assessment is committed",
+    "analysis.in_fence:1": "before the thread is read",
+    "analysis.in_fence:9": "while the checkpoint is written",
+    "analysis.before_pause:2": "after the checkpoint, before the pause",
+    "analysis.in_pause:2": "before the pause is committed",
+    "analysis.after_pause:2": "after the pause is committed",
+    "resume.orders_planned:2": "with orders planned in the middle of the node",
+    "resume.before_commit:2": "before a resume is committed",
+    "resume.after_commit:2": "after a resume is committed",
+    "rollback.reversals_planned:2": "with reversals planned in the middle of the node",
+    "rollback.before_commit:2": "before a rollback is committed",
+    "rollback.after_commit:2": "after a rollback is committed",
+    "deliver.taken:4": "with an order taken and not sent",
+    "deliver.sent:5": "with an order sent and not recorded",
+    "deliver.sent:7": "with a reversal sent and not recorded",
+    "deliver.in_record:6": "before an answer is committed",
+    "deliver.recorded:7": "after an answer is committed",
+    "notice.taken:2": "with a notice taken and not sent",
+    "notice.sent:3": "with a notice sent and not recorded",
+    "notice.recorded:2": "after a notice is recorded",
+    "relay.claimed:3": "after rows are claimed, before they are published",
+    "relay.published:5": "after a message is published",
 }
-"""Where the worker dies, and at which arrival. Every place of moderation.faultpoints but intake's is here."""
+"""Where a worker dies, and at which arrival. Every place of moderation.faultpoints but intake's is here."""
+
+CHAINS = [
+    ("analysis.before_assessment:2", "resume.orders_planned:2", "rollback.reversals_planned:2"),
+    ("analysis.after_assessment:2", "resume.before_commit:2", "rollback.before_commit:2"),
+    ("analysis.in_fence:1", "resume.after_commit:2", "rollback.after_commit:2"),
+    ("analysis.in_fence:9", "deliver.taken:4", "deliver.sent:7"),
+    ("analysis.before_pause:2", "deliver.sent:5", "notice.taken:2"),
+    ("analysis.in_pause:2", "deliver.in_record:6", "notice.sent:3"),
+    ("analysis.after_pause:2", "deliver.recorded:7", "notice.recorded:2"),
+    ("relay.claimed:3", "relay.published:5"),
+]
+"""Several deaths in one run, in the order the cases come by: each worker's successor dies as well, but the last."""
 
 EMBEDDED_FAULTS = [
-    "after the assessment is committed",
-    "with orders planned in the middle of the node",
-    "before a rollback is committed",
-    "with an order sent and not recorded",
-    "after rows are claimed, before they are published",
+    "analysis.after_assessment:2",
+    "resume.orders_planned:2",
+    "rollback.before_commit:2",
+    "deliver.sent:5",
+    "relay.claimed:3",
 ]
 FIRST_DECISION = ["remove_content", "suspend_author", "warn_author"]
 FIRST_LIFE = [*FIRST_DECISION, "unsuspend_author", "restore_content"]
 
 
-@pytest.mark.parametrize("where", FAULTS)
-def test_a_worker_killed_anywhere_loses_nothing_and_does_nothing_twice(
-    where: str, client_app: App, broker_house: House, platform: Platform
+def test_every_place_to_die_is_in_a_chain() -> None:
+    assert sorted(fault for chain in CHAINS for fault in chain) == sorted(FAULTS)
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: "; ".join(FAULTS[fault] for fault in chain))
+def test_workers_killed_anywhere_lose_nothing_and_do_nothing_twice(
+    chain: tuple[str, ...], client_app: App, broker_house: House, platform: Platform
 ) -> None:
-    fresh = broker_house.standby()
-    with _replacing(broker_house.worker(fault=FAULTS[where]), fresh.go) as deaths:
+    successors = [broker_house.standby(fault=fault) for fault in [*chain[1:], ""]]
+    with _replacing(broker_house.worker(fault=chain[0]), successors) as deaths:
         lives = _three_lives(client_app)
-    assert len(deaths) == 1
+    assert len(deaths) == len(chain), "not every worker came to its place to die"
     check_everything(platform, lives)
 
 
-@pytest.mark.parametrize("where", EMBEDDED_FAULTS)
+@pytest.mark.parametrize("fault", EMBEDDED_FAULTS, ids=FAULTS.get)
 def test_the_embedded_ending_killed_anywhere_loses_nothing_and_does_nothing_twice(
-    where: str, client_app: App, embedded_house: House, platform: Platform
+    fault: str, client_app: App, embedded_house: House, platform: Platform
 ) -> None:
-    with _replacing(embedded_house.embedded(fault=FAULTS[where]), embedded_house.embedded) as deaths:
+    with _replacing(embedded_house.embedded(fault=fault), [embedded_house.embedded]) as deaths:
         lives = _three_lives(client_app)
     assert len(deaths) == 1
     check_everything(platform, lives)
@@ -257,19 +273,24 @@ def _three_lives(client: App) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _replacing(faulty: Process, begin: Callable[[], object]) -> Iterator[list[int]]:
-    """When `faulty` has died of its fault, a fresh process takes its place. Yields the deaths."""
+def _replacing(first: Process, successors: Sequence[Process | Callable[[], Process]]) -> Iterator[list[int]]:
+    """When a process has died of its fault, the next takes its place. Yields the deaths."""
     deaths: list[int] = []
     ending = threading.Event()
 
     def replace() -> None:
-        while not ending.wait(0.02):
-            if not faulty.is_alive():
-                faulty.kill()
-                deaths.append(faulty.pid)
+        working, waiting = first, list(successors)
+        while waiting and not ending.wait(0.02):
+            if not working.is_alive():
+                working.kill()
+                deaths.append(working.pid)
                 expire_leases()
-                begin()
-                break
+                successor = waiting.pop(0)
+                if isinstance(successor, Process):
+                    successor.go()
+                    working = successor
+                else:
+                    working = successor()
         connection.close()
 
     watcher = threading.Thread(target=replace)
