@@ -51,6 +51,11 @@ if DEBUG and PUBLIC:
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS is `*`: name the hosts this installation answers for.")
 
+if DATABASE_URL and urlsplit(DATABASE_URL).scheme not in {"postgres", "postgresql"}:
+    raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://: Guardian works on PostgreSQL only.")
+if BROKER_URL and urlsplit(BROKER_URL).scheme not in {"amqp", "amqps"}:
+    raise ImproperlyConfigured("BROKER_URL must begin with amqp:// or amqps://: Guardian works on RabbitMQ only.")
+
 # --- parts -------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -144,6 +149,11 @@ AGENT = {
     )
 }
 LANGSMITH_RUN_URL: str = env.str("LANGSMITH_RUN_URL", "")
+if LANGSMITH_RUN_URL and "{run_id}" not in LANGSMITH_RUN_URL:
+    raise ImproperlyConfigured("LANGSMITH_RUN_URL must hold {run_id}, where the run's id is put in.")
+for _name in ("GROQ_API_BASE", "LANGSMITH_ENDPOINT"):
+    if AGENT[_name] and urlsplit(AGENT[_name]).scheme not in {"http", "https"}:
+        raise ImproperlyConfigured(f"{_name} must begin with https:// (or http:// on a machine of your own).")
 
 # --- the web -----------------------------------------------------------------------------------------------------
 

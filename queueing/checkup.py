@@ -14,10 +14,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 from psycopg_pool import PoolTimeout
+from uuid_utils.compat import uuid7
 
 from moderation.models import Client, Run, Worker
-from moderation.services import outbox
+from moderation.services import outbox, webhooks
 from moderation.services.wakeup import connection_parameters
 from queueing.celery import DEAD, LANES, app
 
@@ -169,7 +171,15 @@ def check_endpoints() -> Iterator[Finding]:
                 "ask the client's operators; its orders wait and are tried again at least every 30 s",
             )
         else:
-            yield _good(name, client.webhook_url)
+            reply = webhooks.post(
+                client, uuid7(), {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {}}
+            )
+            if reply.result is None:
+                yield _bad(
+                    name, f"{client.webhook_url}: {reply.detail}", "correct its webhook URL, or mend the endpoint"
+                )
+            else:
+                yield _good(name, f"{client.webhook_url} answers a ping in {reply.milliseconds} ms")
 
 
 def check_outbox() -> Iterator[Finding]:

@@ -188,5 +188,6 @@ def client_for(platform_url: str, secrets: Secrets) -> Client:
     if known is None:
         return clients.create(NAME, webhook_url=platform_url, secret=secrets.webhook_secret).client
     known.webhook_url, known.webhook_secret, known.failing_since = platform_url, secrets.webhook_secret, None
+    known.is_active = True
     known.save()
     return known

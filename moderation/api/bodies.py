@@ -22,7 +22,7 @@ LONGEST_REASON = 5000
 LONGEST_URL = 2000
 CONTEXT_BYTES = 8 * 1024
 CONTEXT_DEPTH = 8
-_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
+_LANGUAGE = re.compile(r"(?:[A-Za-z]{2,8}|[ixIX](?=-))(?:-[A-Za-z0-9]{1,8})*")
 PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
 
 

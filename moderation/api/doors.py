@@ -47,7 +47,10 @@ class Door(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > self.body_limit:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isascii() or not length.isdigit():
+            raise Malformed("Content-Length is no number.")
+        if int(length) > self.body_limit:
             raise TooLarge(f"At most {self.body_limit // 1024} KiB are taken here. Nothing was stored.")
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

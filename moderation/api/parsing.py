@@ -69,7 +69,12 @@ class AlwaysJson(BaseContentNegotiation):
     """The API speaks JSON whatever a client says it would rather have."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
-        sent = (request.content_type or "").split(";")[0].strip().lower()
+        sent, _, parameters = (request.content_type or "").lower().partition(";")
+        charset = parameters.strip().removeprefix("charset=").strip('"') or "utf-8"
+        packed = request.META.get("HTTP_CONTENT_ENCODING", "identity")
+        if charset not in ("utf-8", "utf8") or packed != "identity":
+            return None
+        sent = sent.strip()
         return next((parser for parser in parsers if parser.media_type == sent), None)
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -53,7 +54,7 @@ def handle(error: Exception, context: Any = None) -> Response | None:
         )
     elif isinstance(error, exceptions.APIException):
         document = problem(
-            error.status_code, str(error.default_code), str(error.default_detail).rstrip("."), str(error.detail)
+            error.status_code, str(error.default_code), HTTPStatus(error.status_code).phrase, str(error.detail)
         )
         if wait := getattr(error, "wait", None):
             headers["Retry-After"] = str(int(wait) + 1)

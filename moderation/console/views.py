@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC
 from functools import wraps
 from typing import Any
 
@@ -113,10 +114,11 @@ def appeals(request: Request) -> HttpResponse:
 def news(request: Request) -> HttpResponse:
     """The notice of what has come in since the queue was drawn; the rows under the cursor never move by themselves."""
     try:
-        since = parse_datetime(request.GET.get("since", ""))
-    except ValueError:
+        said = parse_datetime(request.GET.get("since", ""))
+        since = said.astimezone(UTC) if said is not None and said.tzinfo is not None else None
+    except (ValueError, OverflowError):
         since = None
-    count = queues.news(request.user, since) if since is not None and since.tzinfo is not None else 0
+    count = queues.news(request.user, since) if since is not None else 0
     return render(request, "console/_news.html", {"count": count})
 
 

@@ -89,7 +89,9 @@ class Case(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["client", "content_id", "text_hash"],
-                condition=~models.Q(status=Status.COMPLETED),
+                # A case that is opened again may meet one that was started meanwhile: a second review is nobody's to
+                # prevent by posting the same text once more.
+                condition=models.Q(round=1) & ~models.Q(status__in=[Status.COMPLETED, Status.ROLLING_BACK]),
                 name="one_open_case_per_text",
             ),
             models.CheckConstraint(

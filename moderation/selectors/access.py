@@ -85,6 +85,8 @@ def _case_id(cases: QuerySet[Case], otherwise: str) -> uuid.UUID:
 
 def the_appeal_behind(token: str) -> Appeal:
     """The appeal whose public page has this token. Raises NotFound."""
+    if "\x00" in token:  # PostgreSQL takes no NUL in a text
+        raise NotFound("There is no such page.")
     appeal = Appeal.objects.select_related("case__client", "decision").filter(token=token).first()
     if appeal is None:
         raise NotFound("There is no such page.")

@@ -26,29 +26,28 @@ def answer(case: Case, decision: Decision) -> None:
 
 
 def _verdict(appeal: Appeal, decision: Decision) -> AppealStatus:
-    """An author's appeal is granted by `no_violation`, partly by something strictly milder; a reporter's by something
-    harsher; else it is denied."""
-    change = compare(decision, appeal.decision)
+    """An author's appeal is granted by `no_violation`, partly by strictly fewer or milder actions; a reporter's is
+    granted by more or harsher ones; else it is denied."""
+    now, then = _actions(decision), _actions(appeal.decision)
     if appeal.side == Side.REPORTER:
-        return AppealStatus.GRANTED if change > 0 else AppealStatus.DENIED
+        return AppealStatus.GRANTED if now > then else AppealStatus.DENIED
     if decision.outcome == Outcome.NO_VIOLATION:
         return AppealStatus.GRANTED
-    return AppealStatus.PARTLY_GRANTED if change < 0 else AppealStatus.DENIED
+    return AppealStatus.PARTLY_GRANTED if now < then else AppealStatus.DENIED
 
 
 def compare(decision: Decision, before: Decision | None) -> int:
-    """1 where `decision` is harsher than what stood before, -1 where it is milder, 0 where they weigh the same."""
-    now, then = _weight(decision), _weight(before)
+    """1 where `decision` is worse for the author than what stood before, -1 where it is better, 0 where it is alike."""
+    now = (decision.outcome == Outcome.VIOLATION, _actions(decision))
+    then = (before is not None and before.outcome == Outcome.VIOLATION, _actions(before))
     return (now > then) - (now < then)
 
 
-def _weight(decision: Decision | None) -> tuple[bool, list[tuple[int, int]]]:
-    """Violation or not, then its actions from the harshest down: fewer, milder or shorter ones compare as less."""
-    if decision is None or decision.outcome == Outcome.NO_VIOLATION:
-        return False, []
-    actions: Sequence[dict[str, Any]] = decision.actions
-    weights = [(ACTIONS[item["action"]].weight, int(item.get("params", {}).get("days", 0))) for item in actions]
-    return True, sorted(weights, reverse=True)
+def _actions(decision: Decision | None) -> list[tuple[int, int]]:
+    """Its actions from the harshest down, as (weight, days): fewer, milder or shorter ones compare as less."""
+    sent: Sequence[dict[str, Any]] = decision.actions if decision is not None else []
+    weights = [(ACTIONS[item["action"]].weight, int(item.get("params", {}).get("days", 0))) for item in sent]
+    return sorted(weights, reverse=True)
 
 
 def close(

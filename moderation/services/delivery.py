@@ -215,7 +215,7 @@ def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, det
         confirm(case, order, result, clean(detail))
         enforcement.settle_or_reopen(case)
         wake_relay()
-    elif order.status == OrderStatus.REVERSING and not order.result:
+    elif order.status in (OrderStatus.REVERSING, OrderStatus.RETAINED) and not order.result:
         _end_overtaken(order, Reply(result, clean(detail)))
     return order
 

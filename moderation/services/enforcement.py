@@ -186,11 +186,12 @@ class _Line:
         elif not ACTIONS[order.action].reversed_by:
             order.status = OrderStatus.IRREVERSIBLE
         elif holders:
-            was_in_line, order.status = order.status in IN_LINE, OrderStatus.RETAINED
+            order.status = OrderStatus.RETAINED
             longest = max(holders, key=lambda holder: (holder.expires_at is None, holder.expires_at or now))
             shorter = order.expires_at and longest.expires_at and longest.expires_at < order.expires_at
-            if shorter and longest.first_tried_at is not None and not was_in_line:
-                self._send_again(longest)
+            if shorter and longest.first_tried_at is not None:
+                # The longer one was tried, so it may have been applied, even if nobody has said so.
+                self._send_again(longest, not_before=order.lease_until or now)
         else:
             # A time-out may have been applied, so whatever was tried and not refused is reversed.
             names = order if order.result == OrderStatus.APPLIED else self._really_applied(order) or order
@@ -234,7 +235,7 @@ class _Line:
             .first()
         )
 
-    def _send_again(self, holder: Order) -> None:
+    def _send_again(self, holder: Order, *, not_before: datetime) -> None:
         """Of two suspensions the longest counted; it goes, so the client is told the other one's end again."""
         self.append(
             [
@@ -250,6 +251,7 @@ class _Line:
                     resends=holder,
                     released_at=timezone.now(),  # it is the other order that holds, not this copy of it
                     priority=holder.priority,
+                    due_at=not_before,
                 )
             ]
         )

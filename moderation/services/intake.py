@@ -64,15 +64,15 @@ def start(client: Client, submission: Submission, *, actor: str) -> Accepted:
 def start_many(client: Client, submissions: Sequence[Submission], *, actor: str) -> list[Accepted]:
     """Accept content for moderation; one answer for each, in their order, and one round trip per kind of row.
 
-    1. Write a case for each (content, text) that has no open case. A constraint allows one, and a second writer of the
-       same waits for the first, so two starts at once make one case.
-    2. Join what was open already, its row locked so that it cannot complete meanwhile.
+    1. Join what is open already, its row locked so that it cannot complete meanwhile.
+    2. Write a case for each other (content, text). A constraint allows one, and a second writer of the same waits for
+       the first, so two starts at once make one case.
     3. Keep every reporter; write the start runs and the events.
     """
     wanted: dict[tuple[str, str], Submission] = {}
     for submission in submissions:
         wanted.setdefault(submission.identity, submission)
-    found: dict[tuple[str, str], Case] = {}
+    found = {(case.content_id, case.text_hash): case for case in _open_cases(client, list(wanted.values()))}
     new: list[Case] = []
     while missing := [wanted[identity] for identity in sorted(wanted.keys() - found.keys())]:
         # Again only for a case that completed between the two statements.

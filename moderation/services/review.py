@@ -40,8 +40,9 @@ class Ruling:
 
 
 def fold(name: str) -> str:
-    """A person's name as it is compared: after NFKC, trimming and casefolding."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+    """A person's name as it is compared: after NFKC, casefolding and trimming, without invisible characters."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in folded if unicodedata.category(letter) != "Cf").strip()
 
 
 # --- claims ------------------------------------------------------------------------------------------------------

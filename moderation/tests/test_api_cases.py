@@ -464,3 +464,64 @@ def test_only_fifty_reports_are_shown_and_all_are_counted(client_app: App) -> No
     Report.objects.bulk_create([Report(case_id=case_id, reporter_id=f"r{n}", reason="Rude.") for n in range(60)])
     case = client_app.case(case_id)
     assert (len(case["reports"]), case["reports_total"]) == (50, 60)
+
+
+# --- found by trying to break it ---------------------------------------------------------------------------------
+
+
+def test_a_case_can_be_reopened_while_the_same_text_is_open_again(client_app: App) -> None:
+    first = client_app.start(RUDE, content_id="again")
+    work()
+    client_app.decide(first, "remove_content")
+    work()
+    second = client_app.start(RUDE, content_id="again")
+    assert second != first
+    assert client_app.roll_back(first).status_code == 202
+    work()
+    assert [client_app.case(case_id)["status"] for case_id in (first, second)] == ["pending_review"] * 2
+    third = client_app.post("cases/", {**GOOD, "content_id": "again", "text": RUDE})
+    assert (third.status_code, third.json()["id"]) == (200, second), "it joins the newest"
+    client_app.decide(second, outcome="no_violation")
+    client_app.decide(first, outcome="no_violation", by="Ben")
+    work()
+    assert {case.status for case in Case.objects.all()} == {"completed"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"cursor": "cD0yMDIw"},
+        {"cursor": "cD0lMDA="},
+        {"cursor": "abc"},
+        {"created_after": "9999-12-31T23:59:59-23:00"},
+        {"created_before": "0001-01-01T00:00:00+23:00"},
+    ],
+)
+def test_made_up_cursors_and_impossible_times_are_422(client_app: App, query: dict[str, str]) -> None:
+    client_app.start()
+    assert_problem(client_app.get("cases/", **query), 422)
+
+
+def test_a_packed_body_or_another_charset_is_415(client_app: App) -> None:
+    browser = client_app._browser()
+    packed = browser.post(
+        "/api/v1/cases/", b"{}", content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert_problem(packed, 415)
+    assert packed.json()["title"] == "Unsupported Media Type"
+    assert_problem(browser.post("/api/v1/cases/", b"{}", content_type="application/json; charset=latin-1"), 415)
+    assert browser.post("/api/v1/cases/", b"{}", content_type="application/json; charset=utf-8").status_code == 422
+
+
+def test_a_content_length_that_is_none_is_400(client_app: App) -> None:
+    answer = client_app._browser().post("/api/v1/cases/", b"{}", content_type="application/json", CONTENT_LENGTH="abc")
+    assert answer.status_code == 400
+
+
+def test_an_invisible_letter_makes_no_second_reviewer(client_app: App, waiting: str) -> None:
+    client_app.decide(waiting, "remove_content", by="Ana")
+    work()
+    client_app.roll_back(waiting)
+    work()
+    assert_problem(client_app.decide(waiting, by="Ana\u200b", outcome="no_violation"), 403, "same_reviewer")
+    assert_problem(client_app.decide(waiting, by="\u200b", outcome="no_violation"), 422)

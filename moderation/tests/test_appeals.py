@@ -116,6 +116,7 @@ def test_a_shorter_suspension_grants_in_part(client_app: App) -> None:
         (("no_violation", []), ("no_violation", []), "denied"),
         (("violation", ["label_content"]), ("violation", ["remove_content"]), "granted"),
         (("violation", ["remove_content"]), ("violation", ["label_content"]), "denied"),
+        (("no_violation", []), ("violation", []), "denied"),
     ],
 )
 def test_how_a_reporters_appeal_ends(
@@ -318,8 +319,9 @@ def test_the_status_page_shows_the_answer_and_escapes_it(client_app: App) -> Non
     assert "cannot be taken back" in page
 
 
-def test_a_guessed_address_shows_nothing(client_app: App) -> None:
-    assert Browser().get("/appeals/nonsense/").status_code == 404
+@pytest.mark.parametrize("token", ["nonsense", "%00", "%F0%9F%92%A9"])
+def test_a_guessed_address_shows_nothing(client_app: App, token: str) -> None:
+    assert Browser().get(f"/appeals/{token}/").status_code == 404
 
 
 def test_a_reporters_page_says_nothing_of_what_was_done_to_the_author(client_app: App) -> None:

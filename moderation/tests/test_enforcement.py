@@ -227,6 +227,18 @@ def test_of_two_suspensions_the_remaining_one_is_sent_again_when_the_longer_goes
     assert platform.actions[3:] == ["unsuspend_author"]
 
 
+def test_a_longer_suspension_that_was_tried_but_not_confirmed_may_have_been_applied(
+    client_app: App, platform: Platform
+) -> None:
+    decided(client_app, days(7))
+    platform.behave = lambda document: (500, b"")
+    longer = decided(client_app, days(30))
+    platform.behave = lambda document: (200, b"")
+    taken_back(client_app, longer)
+    assert [data["params"]["days"] for data in sent(platform)] == [7, 30, 7]
+    assert client_app.statuses(longer) == [("suspend_author", "retained")]
+
+
 def test_when_the_shorter_of_two_suspensions_goes_nothing_is_sent(client_app: App, platform: Platform) -> None:
     a, _b = decided(client_app, days(7)), decided(client_app, days(30))
     taken_back(client_app, a)

@@ -14,8 +14,8 @@ from moderation.tests.people import App, work
 from moderation.tests.platform import Platform
 
 QUERIES = {
-    "start": 9,
-    "start with an idempotency key": 14,
+    "start": 10,
+    "start with an idempotency key": 15,
     "accept a decision": 19,
     "resume leg": 16,
     "deliver": 13,

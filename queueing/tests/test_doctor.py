@@ -20,6 +20,7 @@ from pytest_django import Settings
 from moderation.models import Client, Run, Worker
 from moderation.tests.people import App, until
 from moderation.tests.people import app as app_of_a_client
+from moderation.tests.platform import Platform
 from queueing import checkup
 from queueing.celery import DEAD, app
 from queueing.tests.rabbit import Node
@@ -64,8 +65,9 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def shop(database: None) -> App:
-    return app_of_a_client(name="shop", webhook_url="https://shop.example/hooks")
+def shop(database: None, platform: Platform, settings: Settings) -> App:
+    settings.ALLOW_LOOPBACK_WEBHOOKS = True
+    return app_of_a_client(name="shop", webhook_url=platform.url)
 
 
 def examine() -> dict[str, str]:
@@ -98,6 +100,13 @@ def test_a_healthy_house_has_nothing_to_mend(shop: App) -> None:
         "runs",
         "workers",
     }
+
+
+def test_an_endpoint_that_does_not_answer_a_ping_is_named(shop: App, platform: Platform) -> None:
+    platform.behave = lambda document: (500, b"")
+    assert "500" in examine()["client shop"]
+    assert examine()["client shop"].startswith("FAIL")
+    assert platform.notices[0]["type"] == "ping"
 
 
 def test_what_is_broken_is_named_with_its_mend(shop: App) -> None:

@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from moderation.datadir import DataDirError, Secrets
-from moderation.embedded_postgres import serve
+from moderation.embedded_postgres import EmbeddedPostgres, serve
+from moderation.models import Client
 from moderation.services.wakeup import connection_parameters
 from queueing import demo_accounts, demo_once, demo_reset, demo_seed, web_server
 from queueing.demo_postman import LOG, Children, at_work, masked_broker
@@ -78,6 +79,7 @@ class Demo:
     def __init__(self, voice: Voice, stopping: Stopping, options: dict[str, Any]) -> None:
         self._voice = voice
         self._stopping = stopping
+        self._postgres: EmbeddedPostgres | None = None
         self._options = options
 
     def run(self) -> int:
@@ -93,7 +95,7 @@ class Demo:
                 server = web_server.bind(self._options["host"], self._options["port"])
                 stack.callback(server.socket.close)
             if not settings.DATABASE_URL:
-                stack.enter_context(serve(settings.DATA_DIR, self._step, own=True))
+                self._postgres = stack.enter_context(serve(settings.DATA_DIR, self._step, own=True))
             stack.callback(self._stopping.wind_down)
             self._prepare_database()
             secrets = settings.DATA_DIR.load_or_create()
@@ -134,6 +136,9 @@ class Demo:
             self._voice.ready(ready, log=str(settings.DATA_DIR.path / LOG) if settings.BROKER_URL else "")
             while True:
                 self._stopping.wait(LOOK_AFTER_CHILDREN_SECONDS)
+                if self._postgres is not None and not self._postgres.running():
+                    self._voice.say("PostgreSQL has ended; starting it again. Nothing that was accepted is lost.")
+                    self._postgres.start()
                 if isinstance(postman, Children):
                     postman.check()
 
@@ -158,6 +163,7 @@ class Demo:
                 journey.walk()
             except demo_once.DidNotHold as error:
                 reason = str(error)
+            Client.objects.filter(name=demo_once.NAME).update(is_active=False)  # its address is gone with this process
             self._voice.end_step()
             self._tell(journey.steps, reason)
         return 1 if reason else 0
