@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -10,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from moderation.api import shapes
 
+EXAMPLES = Path(__file__).with_name("examples.json")
 ALWAYS = {
     "401": "No live API key.",
     "403": "The key lacks the scope, or this is not this person's to do.",
@@ -71,3 +74,19 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer gk_<id>_<secret>`"}
+
+
+def with_examples(result: Any, generator: Any, request: Any, public: bool) -> Any:  # noqa: FBT001 - the hook's form
+    """Puts the examples into the document: real requests and answers (moderation/tests/test_api_examples.py)."""
+    examples: dict[str, Any] = json.loads(EXAMPLES.read_text())
+    for operation in (operation for path in result["paths"].values() for operation in path.values()):
+        example = examples.get(operation.get("operationId", ""))
+        if example is None:
+            continue
+        if "request" in example:
+            operation["requestBody"]["content"]["application/json"]["example"] = example["request"]
+        operation["responses"][example["status"]]["content"]["application/json"]["example"] = example["answer"]
+    for name, webhook in result.get("webhooks", {}).items():
+        if name in examples:
+            webhook["post"]["requestBody"]["content"]["application/json"]["example"] = examples[name]["request"]
+    return result

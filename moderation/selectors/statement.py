@@ -5,6 +5,7 @@ the EU's DSA Transparency Database. It holds no personal data: no names, no ids 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from moderation.lifecycle import Outcome
@@ -61,7 +62,10 @@ def statement(decision: Decision) -> dict[str, Any]:
         "content_language": case.language[:2].upper() or None,
         "content_date": case.created_at.date().isoformat(),
         "application_date": decision.decided_at.date().isoformat(),
-        "account_restriction_days": suspended,
+        "end_date_visibility_restriction": None,
+        "end_date_account_restriction": (decision.decided_at + timedelta(days=suspended)).date().isoformat()
+        if suspended
+        else None,
         "decision_facts": _facts(versions, reported=bool(reporters), by_machine=detected_by_machine)[:LONGEST_FACTS],
         "source_type": "SOURCE_ARTICLE_16" if reporters else "SOURCE_VOLUNTARY",
         "automated_detection": "Yes" if detected_by_machine else "No",
