@@ -41,7 +41,7 @@ from moderation.embedded_cluster import SHARED
 from moderation.embedded_postgres import EmbeddedPostgres
 from moderation.models import Worker
 from moderation.tests.environment import empty_database
-from moderation.tests.people import RUDE, App, app, until
+from moderation.tests.people import RUDE, until
 from moderation.tests.platform import Platform
 from queueing.tests.rabbit import Node, free_port
 
@@ -421,22 +421,6 @@ def own_postgres(
     settings.ALLOW_LOOPBACK_WEBHOOKS = True
     with django_db_blocker.unblock():
         yield own_postgres_server
-
-
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    running = Platform()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def client_app(database: None, platform: Platform, settings: Settings) -> App:
-    """A client app whose webhooks arrive at `platform`."""
-    settings.ALLOW_LOOPBACK_WEBHOOKS = True
-    made = app(webhook_url=platform.url)
-    platform.secret = made.secret
-    return made
 
 
 @pytest.fixture
