@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ from django.db.models.functions import Now
 
 from moderation.lifecycle import OrderStatus
 from moderation.models import Case, Order
-from moderation.services import delivery, housekeeping, outbox, rollback, runs, webhooks
-from moderation.tests.people import App, work
+from moderation.services import delivery, housekeeping, outbox, review, rollback, runs, webhooks
+from moderation.tests.people import App, ben, work
 from moderation.tests.platform import Platform
 
 
@@ -334,3 +335,19 @@ def test_a_reversal_the_platform_refuses_is_shown_and_does_not_block(client_app:
     assert action["status"] == OrderStatus.REFUSED
     assert "Deleted long ago." in action["last_error"]
     assert client_app.case(case_id)["status"] == "pending_review"
+
+
+def test_an_undone_second_decision_leaves_the_first_in_force(client_app: App, platform: Platform) -> None:
+    first = decided(client_app, "remove_content")
+    client_app.roll_back(first, keep_in_force=True)
+    work()
+    case = review.claim(uuid.UUID(first), ben())
+    ruling = review.Ruling(outcome="no_violation")
+    review.decide_in_console(case.pk, ben(), ruling, claim_token=str(case.claim_token), version=case.version)
+    work()
+    assert client_app.case(first)["decision"]["decided_by"] == "ben", "its undo window is open"
+    review.undo(case.pk, ben())
+    told = client_app.case(first)
+    assert (told["status"], told["round"], told["decision"]["decided_by"]) == ("pending_review", 2, "Ana")
+    assert platform.actions == ["remove_content"]
+    assert client_app.get("effects/", content_id=told["content_id"]).json()["results"][0]["action"] == "remove_content"
