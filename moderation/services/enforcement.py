@@ -94,6 +94,11 @@ def plan_reversals(case: Case) -> None:
     )
 
 
+def leg_is_done(case: Case, kind: RunKind) -> bool:
+    """Has the agent carried out its leg of this kind for the case's present round?"""
+    return case.runs.filter(kind=kind, round=case.round, done_at__isnull=False, cancelled_at=None).exists()
+
+
 def settle_or_reopen(case: Case, *, overdue: bool = False) -> None:
     """End an enforcement, or reopen after a rollback, once the leg is done and every order has reached its end.
 
@@ -102,7 +107,7 @@ def settle_or_reopen(case: Case, *, overdue: bool = False) -> None:
     kind = {Status.ENFORCING.value: RunKind.RESUME, Status.ROLLING_BACK.value: RunKind.ROLLBACK}.get(case.status)
     if kind is None:
         return
-    if not case.runs.filter(kind=kind, round=case.round, done_at__isnull=False, cancelled_at=None).exists():
+    if not leg_is_done(case, kind):
         return
     if not overdue and case.orders.exclude(status__in=TERMINAL).exists():
         return

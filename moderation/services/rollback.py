@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
@@ -39,14 +37,14 @@ def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool
 
 def orders_are_given(case: Case) -> bool:
     """Has the agent carried the decision of this round out?"""
-    return case.runs.filter(kind=RunKind.RESUME, round=case.round, done_at__isnull=False, cancelled_at=None).exists()
+    return enforcement.leg_is_done(case, RunKind.RESUME)
 
 
 def reopen_overdue() -> int:
     """Reopen cases whose reversals have kept a person waiting too long. Safe to run twice; answers how many."""
-    late = Case.objects.filter(
-        status=Status.ROLLING_BACK, moved_at__lte=Now() - timedelta(seconds=enforcement.REOPEN_AFTER.total_seconds())
-    ).values_list("pk", flat=True)
+    late = Case.objects.filter(status=Status.ROLLING_BACK, moved_at__lte=Now() - enforcement.REOPEN_AFTER).values_list(
+        "pk", flat=True
+    )
     count = 0
     for pk in list(late):
         with transaction.atomic():
