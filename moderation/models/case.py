@@ -22,6 +22,10 @@ REVIEW_HOURS: dict[int, int] = {Priority.URGENT: 1, Priority.HIGH: 4, Priority.N
 """Within how many hours a human should have decided, by priority."""
 
 
+NO_CLAIM: dict[str, None] = {"claimed_by": None, "claim_token": None, "claim_until": None}
+"""The columns of a case that nobody is reading."""
+
+
 class ContentType(models.TextChoices):
     """What the content is on the client's platform."""
 

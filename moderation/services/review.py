@@ -17,6 +17,7 @@ from moderation.errors import Conflict, FieldTrouble, IllegalMove, NotAllowed, P
 from moderation.lifecycle import RULINGS, Move, Outcome, RunKind, Status, check, move
 from moderation.models import Case, Decision, Run, User, Via
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
+from moderation.models.case import NO_CLAIM
 from moderation.selectors.access import locked_case
 from moderation.services import answers, policies, runs
 from moderation.services.history import note
@@ -101,7 +102,7 @@ def release(case_id: uuid.UUID, user: User) -> None:
     case = locked_case(case_id, user=user)
     if case.claimed_by_id is None or (case.claimed_by_id != user.pk and not user.is_supervisor):
         return
-    Case.objects.filter(pk=case.pk).update(claimed_by=None, claim_token=None, claim_until=None)
+    Case.objects.filter(pk=case.pk).update(**NO_CLAIM)
     note(case, "case.released", actor=user.get_username())
 
 
@@ -167,9 +168,7 @@ def _decide(case: Case, ruling: Ruling, *, name: str, via: Via, user: User | Non
         Move.DECIDE,
         actor=name,
         decision=decision,
-        claimed_by=None,
-        claim_token=None,
-        claim_until=None,
+        **NO_CLAIM,
         data={"decision_id": str(decision.pk), "outcome": ruling.outcome, "actions": actions, "via": via.value},
     )
     return decision

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from moderation.errors import IllegalMove
 from moderation.lifecycle import OPEN_APPEALS, AppealStatus, Move, Outcome, check, move
 from moderation.models import Case
+from moderation.models.case import NO_CLAIM
 from moderation.services import announcements, answers, enforcement
 
 
@@ -32,9 +33,7 @@ def withdraw(case: Case, *, reason: str, keep_in_force: bool = True, actor: str)
         Move.WITHDRAW,
         actor=actor,
         outcome=Outcome.WITHDRAWN,
-        claimed_by=None,
-        claim_token=None,
-        claim_until=None,
+        **NO_CLAIM,
         data={"reason": reason, "keep_in_force": keep_in_force},
         **({} if still_held else {"decision": None}),
     )
