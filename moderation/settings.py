@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env
 
-from moderation.datadir import DataDir
+from moderation.standalone.datadir import DataDir
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
@@ -228,10 +228,10 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "CaseStatus": "moderation.lifecycle.Status",
-        "CaseOutcome": "moderation.lifecycle.Outcome",
-        "OrderStatus": "moderation.lifecycle.OrderStatus",
-        "AppealStatus": "moderation.lifecycle.AppealStatus",
+        "CaseStatus": "moderation.states.Status",
+        "CaseOutcome": "moderation.states.Outcome",
+        "OrderStatus": "moderation.states.OrderStatus",
+        "AppealStatus": "moderation.states.AppealStatus",
         "Ruling": ["no_violation", "violation"],
     },
     "COMPONENT_SPLIT_REQUEST": False,

@@ -14,7 +14,7 @@ from moderation.api.authentication import client_of
 from moderation.api.doors import Door, PostDoor, case_to_change
 from moderation.models import Scope
 from moderation.selectors.access import the_appeal
-from moderation.services import appeals
+from moderation.services.story import appeals
 
 
 class CaseAppeals(PostDoor):

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from moderation.errors import NotAllowed
 from moderation.models import ApiKey, Client
-from moderation.services import clients
+from moderation.services.desk import clients
 
 
 class NoKey(exceptions.AuthenticationFailed):

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from moderation.lifecycle import RULINGS, Priority
 from moderation.models import ContentType
 from moderation.models.actions import ACTIONS
-from moderation.services.intake import Submission
-from moderation.services.review import Ruling, fold
+from moderation.services.story.intake import Submission
+from moderation.services.story.review import Ruling, fold
+from moderation.states import RULINGS, Priority
 
 LONGEST_ID = 200
 LONGEST_TEXT = 20_000

@@ -19,12 +19,12 @@ from moderation.api.authentication import client_of
 from moderation.api.doors import Door, PostDoor, actor_of, case_response, case_to_change, dossier_response
 from moderation.api.parsing import BATCH_LIMIT
 from moderation.errors import FieldTrouble, NotFound, Unacceptable
-from moderation.lifecycle import Status
 from moderation.models import Case, Scope
 from moderation.selectors.access import cases_for, the_case
 from moderation.selectors.dossier import dossiers, new_dossier
 from moderation.selectors.statement import statement
-from moderation.services import intake, review, rollback, withdrawal
+from moderation.services.story import intake, review, rollback, withdrawal
+from moderation.states import Status
 
 
 class CasePages(CursorPagination):

@@ -15,8 +15,8 @@ from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Scope
 from moderation.models.actions import SubjectKind
 from moderation.selectors import feeds
-from moderation.services import delivery
-from moderation.services.webhooks import RESULTS
+from moderation.services.orders import delivery
+from moderation.services.orders.webhooks import RESULTS
 
 
 class Orders(Door):

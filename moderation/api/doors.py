@@ -18,8 +18,8 @@ from moderation.errors import PreconditionFailed
 from moderation.models import Case
 from moderation.selectors.access import locked_case, the_case
 from moderation.selectors.dossier import Dossier, dossiers
-from moderation.services import limits
-from moderation.services.limits import Allowance
+from moderation.services.desk import limits
+from moderation.services.desk.limits import Allowance
 
 
 class KeyLimit(BaseThrottle):

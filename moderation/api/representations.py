@@ -9,11 +9,11 @@ from django.conf import settings
 from django.urls import reverse
 from rest_framework.request import Request
 
-from moderation.lifecycle import Priority
 from moderation.models import Appeal, Assessment, Decision, Event, Notice, Order
 from moderation.models.actions import ACTIONS
 from moderation.selectors.dossier import Dossier
 from moderation.selectors.feeds import Effect
+from moderation.states import Priority
 
 
 def case(dossier: Dossier) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rest_framework import serializers as s
 
-from moderation.lifecycle import AppealStatus, OrderStatus, Outcome, Priority, Status
 from moderation.models import ContentType, Severity, Side
 from moderation.models.actions import ACTIONS, SubjectKind
+from moderation.states import AppealStatus, OrderStatus, Outcome, Priority, Status
 
 
 class FieldProblem(s.Serializer):

@@ -6,9 +6,9 @@ from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from moderation.lifecycle import AppealStatus
 from moderation.models.case import Case
 from moderation.models.judgement import Decision
+from moderation.states import AppealStatus
 
 
 class Side(models.TextChoices):

@@ -13,7 +13,8 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from moderation.models import ApiKey, Case, Client, Event, Notice, Order, Report, Run
-from moderation.services import announcements, clients, delivery, limits
+from moderation.services.desk import clients, limits
+from moderation.services.orders import announcements, delivery
 from moderation.tests.people import RUDE, App, app, work
 from moderation.tests.platform import Platform
 from moderation.tests.test_api_cases import GOOD, assert_problem, pointers
@@ -156,7 +157,7 @@ def test_a_failed_order_is_sent_again_under_the_same_id_unless_it_is_superseded(
     client_app: App, platform: Platform
 ) -> None:
     from moderation.errors import IllegalMove
-    from moderation.services import webhooks
+    from moderation.services.orders import webhooks
 
     platform.behave = lambda document: (500, b"")
     case_id = enforced(client_app, "remove_content")
@@ -396,7 +397,7 @@ def test_the_database_away_is_503_with_retry_after(client_app: App, monkeypatch:
     def away(*_: object, **__: object) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("moderation.services.clients.authenticate", away)
+    monkeypatch.setattr("moderation.services.desk.clients.authenticate", away)
     answer = client_app.post("cases/", GOOD)
     assert_problem(answer, 503, "database_away")
     assert answer["Retry-After"]

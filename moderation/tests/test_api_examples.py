@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from moderation.api.openapi import EXAMPLES
-from moderation.services import announcements
+from moderation.services.orders import announcements
 from moderation.tests.people import App, app, work
 from moderation.tests.platform import Platform
 

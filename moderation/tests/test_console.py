@@ -15,10 +15,10 @@ from django.utils import translation
 from pytest_django import Settings
 
 from moderation.console import login_links, words
-from moderation.console.visible import pieces, true_spans
+from moderation.console.words.visible import pieces, true_spans
 from moderation.errors import Conflict
 from moderation.models import Assessment, Case, Decision, Event, Run, User
-from moderation.services import review
+from moderation.services.story import review
 from moderation.tests.people import RUDE, App, ana, app, ben, sue, work
 from moderation.tests.platform import Platform
 

@@ -28,9 +28,9 @@ from pytest_django import Settings
 from moderation import signing
 from moderation.demo.client import TRIES, Guardian, GuardianError
 from moderation.demo.models import Appeal, Author, Bookmark, Post, Receipt, Verdict
-from moderation.lifecycle import AppealStatus
 from moderation.models import Client, Notice, Order
-from moderation.services.announcements import place
+from moderation.services.orders.announcements import place
+from moderation.states import AppealStatus
 from moderation.tests.people import RUDE, App, app, work
 from moderation.urls import handler404, handler500
 from moderation.urls import urlpatterns as house_urls

@@ -14,7 +14,7 @@ from django.test import Client as Browser
 from django.utils import translation
 
 from moderation.console import words
-from moderation.lifecycle import Move
+from moderation.lifecycle import MOVES
 from moderation.models import Appeal, Attempt, Case, Event, Order
 from moderation.tests.people import RUDE, App, ana, ben, sue, work
 from moderation.tests.platform import Platform
@@ -341,7 +341,7 @@ def test_every_event_the_services_can_write_has_words() -> None:
             r'"((?:order|agent)\.\w+|appeal\.\w+|case\.(?:accepted|reported|claimed|released))"', "".join(sources)
         )
     )
-    written |= {str(move.label) for move in Move} | {"order.applied", "order.already", "order.refused"}
+    written |= {step.event for step in MOVES.values()} | {"order.applied", "order.already", "order.refused"}
     assert {"order.replayed", "order.delayed", "order.failed", "appeal.decided", "agent.thread_rebuilt"} <= written
     for language in ("en", "de", "es"):
         with translation.override(language):

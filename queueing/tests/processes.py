@@ -36,10 +36,10 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
-from moderation.datadir import DataDir, Secrets
-from moderation.embedded_cluster import SHARED
-from moderation.embedded_postgres import EmbeddedPostgres
 from moderation.models import Worker
+from moderation.standalone.cluster import SHARED
+from moderation.standalone.datadir import DataDir, Secrets
+from moderation.standalone.postgres import EmbeddedPostgres
 from moderation.tests.environment import empty_database
 from moderation.tests.people import RUDE, until
 from moderation.tests.platform import Platform

@@ -13,10 +13,12 @@ import pytest
 from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
-from moderation.lifecycle import RunKind
 from moderation.models import Case, Decision, Notice, Order, Report, Run
-from moderation.services import outbox, review, runs
-from moderation.services.review import Ruling
+from moderation.services.agent import runs
+from moderation.services.post import outbox
+from moderation.services.story import legs, review
+from moderation.services.story.review import Ruling
+from moderation.states import RunKind
 from moderation.tests.people import RUDE, WORK, App, ana, work
 from moderation.tests.platform import Platform
 from queueing.tests.processes import House, Wire, at_once, orders_told, told
@@ -129,7 +131,7 @@ def test_an_author_stays_suspended_while_one_case_is_rolled_back_and_another_dec
         assert client_app.decide(beside[author], "suspend_author").status_code == 202
         taken_back = Run.objects.get(case_id=before[author], kind=RunKind.ROLLBACK).pk
         decided = Run.objects.get(case_id=beside[author], kind=RunKind.RESUME).pk
-        at_once(lambda run=taken_back: runs.roll_back(run), lambda run=decided: runs.resume(run))
+        at_once(lambda run=taken_back: legs.roll_back(run), lambda run=decided: legs.resume(run))
     _work_without_notices()
     assert _suspended(platform) == set(authors)
     assert {client_app.case(case_id)["status"] for case_id in beside.values()} == {"completed"}
@@ -165,7 +167,7 @@ def test_an_undo_and_the_leg_it_would_stop_never_both_win(client_app: App) -> No
 
         def resume(run_id: UUID = run.pk) -> bool:
             while Run.objects.filter(pk=run_id, done_at=None, cancelled_at=None).exists():
-                runs.resume(run_id)
+                legs.resume(run_id)
             return Run.objects.filter(pk=run_id, done_at__isnull=False).exists()
 
         undone, resumed = at_once(undo, resume)

@@ -25,14 +25,28 @@ from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.table import Table
 
-from moderation.datadir import DataDirError, Secrets
-from moderation.embedded_postgres import EmbeddedPostgres, serve
 from moderation.models import Client
-from moderation.services.wakeup import connection_parameters
-from queueing import demo_accounts, demo_once, demo_reset, demo_seed, web_server
-from queueing.demo_postman import LOG, Children, at_work, masked_broker
-from queueing.demo_voice import Person, Ready, Voice
-from queueing.stopping import Stopping
+from moderation.services.post.wakeup import connection_parameters
+from moderation.standalone.datadir import DataDirError, Secrets
+from moderation.standalone.postgres import EmbeddedPostgres, serve
+from queueing.demo import (
+    accounts as demo_accounts,
+)
+from queueing.demo import (
+    once as demo_once,
+)
+from queueing.demo import (
+    reset as demo_reset,
+)
+from queueing.demo import (
+    seed as demo_seed,
+)
+from queueing.demo import (
+    web_server,
+)
+from queueing.demo.postman import LOG, Children, at_work, masked_broker
+from queueing.demo.stopping import Stopping
+from queueing.demo.voice import Person, Ready, Voice
 
 LOOK_AFTER_CHILDREN_SECONDS = 1.0
 
