@@ -335,7 +335,7 @@ def test_the_case_page_costs_the_same_however_much_was_tried(client_app: App, pl
 
 
 def test_every_event_the_services_can_write_has_words() -> None:
-    sources = [file.read_text() for file in (Path(settings.BASE_DIR) / "moderation" / "services").glob("*.py")]
+    sources = [file.read_text() for file in (Path(settings.BASE_DIR) / "moderation" / "services").rglob("*.py")]
     written = set(
         re.findall(
             r'"((?:order|agent)\.\w+|appeal\.\w+|case\.(?:accepted|reported|claimed|released))"', "".join(sources)
