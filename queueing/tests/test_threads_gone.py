@@ -19,7 +19,7 @@ from moderation.services import rollback, runs
 from moderation.services.casework import CaseRows
 from moderation.tests.people import App, work
 from moderation.tests.platform import Platform
-from queueing.tests.processes import expire_leases, told
+from queueing.tests.deliveries import expire_leases, told
 
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
 
