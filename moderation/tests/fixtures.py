@@ -1,4 +1,4 @@
-"""What tests of both rooms start from (a pytest plugin): the client's platform, and an app that delivers to it."""
+"""What tests of both rooms start from (a pytest plugin): the client's platform, an app that delivers to it, a case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from moderation.tests.people import App, app
+from moderation.tests.people import RUDE, App, app, work
 from moderation.tests.platform import Platform
 
 
@@ -25,3 +25,15 @@ def client_app(database: None, platform: Platform, settings: Settings) -> App:
     made = app(webhook_url=platform.url)
     platform.secret = made.secret
     return made
+
+
+# --- decide ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(client_app: App) -> str:
+    """A case that waits for review."""
+    case_id = client_app.start(RUDE)
+    work()
+    assert client_app.case(case_id)["status"] == "pending_review"
+    return case_id

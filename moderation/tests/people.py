@@ -124,5 +124,14 @@ def until(look: Callable[[], Any], good: Callable[[Any], bool], seconds: float =
         time.sleep(0.02)
 
 
+def enforced(client_app: App, *actions: Any, **fields: Any) -> str:
+    """A decided case whose orders are out."""
+    case_id = client_app.start(**fields)
+    work()
+    assert client_app.decide(case_id, *actions).status_code == 202
+    work()
+    return case_id
+
+
 def _path(path: str) -> str:
     return path if path.startswith("/") else f"/api/v1/{path}"

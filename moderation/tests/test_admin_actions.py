@@ -17,10 +17,11 @@ from django.utils import translation
 
 from moderation.models import ApiKey, Attempt, Client, Event, Notice, Order
 from moderation.services.desk import clients
+from moderation.tests.appealing import failed
+from moderation.tests.moderators import sql
 from moderation.tests.people import App, ana, app, sue, work
 from moderation.tests.platform import Platform
 from moderation.tests.test_admin import browser_of, path
-from moderation.tests.test_front_desk import failed, sql
 
 
 @pytest.fixture

@@ -1,95 +1,18 @@
-"""Batches, pull mode, effects, the feed, withdrawal, the statement of reasons, limits and the document itself."""
+"""Pull mode, effects, the feed, withdrawal and the statement of reasons."""
 
 from __future__ import annotations
 
 import json
-import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db.models.functions import Now
-from django.test import Client as Browser
-from pytest_django import Settings
 
-from moderation.models import ApiKey, Case, Client, Event, Notice, Order, Report, Run
-from moderation.services.desk import clients, limits
+from moderation.models import Notice, Order
 from moderation.services.orders import announcements, delivery
-from moderation.tests.people import RUDE, App, app, work
+from moderation.tests.api_answers import assert_problem
+from moderation.tests.people import RUDE, App, app, enforced, work
 from moderation.tests.platform import Platform
-from moderation.tests.test_api_cases import GOOD, assert_problem, pointers
-
-# --- batch -------------------------------------------------------------------------------------------------------
-
-
-def item(number: int, **fields: Any) -> dict[str, Any]:
-    return {"content_id": f"c-{number}", "text": f"Text {number}.", "author_id": "a-1", **fields}
-
-
-def test_a_batch_answers_for_each_item_and_one_bad_item_keeps_no_other_back(client_app: App) -> None:
-    client_app.post("cases/", item(0))
-    answer = client_app.post(
-        "cases/batch/",
-        {
-            "cases": [
-                item(0, report={"reporter_id": "r", "reason": "Rude."}),
-                item(1),
-                item(1, report={"reporter_id": "r", "reason": "Rude."}),
-                item(2, text=""),
-                "nonsense",
-                item(3),
-            ]
-        },
-    )
-    assert answer.status_code == 202
-    body = answer.json()
-    assert (body["accepted"], body["merged"], body["rejected"]) == (2, 2, 2)
-    assert [result["result"] for result in body["results"]] == [
-        "merged", "accepted", "merged", "rejected", "rejected", "accepted",
-    ]  # fmt: skip
-    assert body["results"][3]["errors"][0]["pointer"] == "/cases/3/text"
-    assert body["results"][1]["id"] == body["results"][2]["id"]
-    assert Report.objects.count() == 2
-    assert Run.objects.count() == Case.objects.count() == 3
-
-
-def test_what_cannot_be_kept_refuses_only_its_item(client_app: App) -> None:
-    good = json.dumps(item(1))
-    body = '{"cases": [%s, {"content_id": "x", "author_id": "a", "text": "a\\u0000b"}, {"text": "a", "text": "b"}]}'
-    results = client_app.post("cases/batch/", body % good).json()["results"]
-    assert [result["result"] for result in results] == ["accepted", "rejected", "rejected"]
-    assert results[1]["errors"][0]["pointer"] == "/cases/1/text"
-
-
-@pytest.mark.parametrize("body", [{}, [], {"cases": {}}, {"cases": []}, {"cases": [1] * 1001}, {"cases": [], "x": 1}])
-def test_a_batch_that_is_none_is_422(client_app: App, body: Any) -> None:
-    assert_problem(client_app.post("cases/batch/", body), 422)
-
-
-def test_a_batch_is_written_in_few_statements_and_much_faster_than_single_posts(
-    client_app: App, django_assert_max_num_queries: Any
-) -> None:
-    work()
-    started = time.perf_counter()
-    for number in range(60):
-        client_app.post("cases/", item(number))
-    single = (time.perf_counter() - started) / 60
-    cases = [item(number, report={"reporter_id": "r", "reason": "Rude."}) for number in range(1000, 2000)]
-    with django_assert_max_num_queries(25):
-        started = time.perf_counter()
-        answer = client_app.post("cases/batch/", {"cases": cases})
-        batch = (time.perf_counter() - started) / 1000
-    assert answer.json()["accepted"] == 1000
-    assert single / batch >= 8, f"{single / batch:.1f} times faster per case"
-
-
-def test_a_batch_under_one_key_is_one_batch(client_app: App) -> None:
-    body, key = {"cases": [item(1), item(2)]}, {"Idempotency-Key": "b"}
-    first = client_app.post("cases/batch/", body, **key)
-    again = client_app.post("cases/batch/", body, **key)
-    assert again.content == first.content
-    assert again["Idempotency-Replayed"] == "true"
-
 
 # --- pull mode ---------------------------------------------------------------------------------------------------
 
@@ -98,14 +21,6 @@ def test_a_batch_under_one_key_is_one_batch(client_app: App) -> None:
 def puller(database: None) -> App:
     """A client app without a webhook."""
     return app()
-
-
-def enforced(pulling: App, *actions: Any, **fields: Any) -> str:
-    case_id = pulling.start(**fields)
-    work()
-    assert pulling.decide(case_id, *actions).status_code == 202
-    work()
-    return case_id
 
 
 def test_orders_are_handed_out_one_at_a_time_and_confirmed(puller: App) -> None:
@@ -293,113 +208,3 @@ def test_the_statement_gives_reasons_from_recorded_facts_and_names_nobody(client
     client_app.roll_back(case_id)
     work()
     assert_problem(client_app.get(f"cases/{case_id}/statement/"), 404)
-
-
-# --- keys and limits ---------------------------------------------------------------------------------------------
-
-
-def test_a_key_that_calls_too_often_is_told_when_to_come_back(client_app: App) -> None:
-    limits._blocks.clear()
-    Client.objects.update(rate_per_second=1, rate_burst=3)
-    answers = [client_app.get("cases/") for _ in range(5)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
-    assert_problem(answers[3], 429)
-    assert 1 <= int(answers[3]["Retry-After"]) <= 2
-    assert answers[0]["RateLimit-Policy"] == '"key";q=3;w=3'
-    assert answers[0]["RateLimit"].startswith('"key";r=')
-    assert app().get("cases/").status_code == 200, "another key is another bucket"
-
-
-def test_a_rotated_key_lives_on_for_its_overlap(client_app: App) -> None:
-    old = ApiKey.objects.get()
-    new = App(client_app.client, clients.rotate_key(old), "")
-    assert (client_app.get("cases/").status_code, new.get("cases/").status_code) == (200, 200)
-    ApiKey.objects.filter(pk=old.pk).update(expires_at=Now())
-    assert (client_app.get("cases/").status_code, new.get("cases/").status_code) == (401, 200)
-
-
-def test_two_secrets_sign_while_one_is_rotated(client_app: App, platform: Platform) -> None:
-    new = clients.rotate_secret(client_app.client)
-    enforced(client_app, "remove_content")  # the platform still verifies with the old one
-    platform.secret = new
-    enforced(client_app, "remove_content")
-    assert platform.actions == ["remove_content"] * 2
-    Client.objects.update(old_secret_until=Now())
-    enforced(client_app, "label_content")
-    assert platform.actions[-1] == "label_content"
-
-
-# --- pages for developers and operators --------------------------------------------------------------------------
-
-
-def test_the_docs_and_the_schema_come_from_our_own_files(client_app: App, settings: Settings) -> None:
-    page = Browser().get("/api/docs/")
-    assert page.status_code == 200
-    assert "//cdn" not in page.content.decode()
-    assert "script-src 'self'" in page["Content-Security-Policy"]
-    schema = Browser().get("/api/schema/").json()
-    assert schema["openapi"].startswith("3.1")
-    assert {"action.apply", "action.reverse", "appeal.decided", "ping"} <= set(schema["webhooks"])
-    operations = {
-        operation["operationId"]
-        for path in schema["paths"].values()
-        for operation in path.values()
-        if isinstance(operation, dict)
-    }
-    assert operations == {
-        "list_cases", "start_case", "start_cases", "get_case", "list_case_events", "get_statement", "resume_case",
-        "roll_back_case", "withdraw_case", "appeal", "get_appeal", "list_orders", "confirm_order", "list_effects",
-        "list_events",
-    }  # fmt: skip
-
-
-def test_answers_have_the_documented_shapes(client_app: App) -> None:
-    from moderation.api import shapes
-
-    case_id = enforced(client_app, "remove_content")
-    appealed = client_app.post(f"cases/{case_id}/appeals/", {"appellant_id": "author-1", "statement": "No."}).json()
-    work()
-    case = client_app.case(case_id)
-    for shape, answer in (
-        (shapes.CaseShape, case),
-        (shapes.AssessmentShape, case["assessment"]),
-        (shapes.ActionShape, case["actions"][0]),
-        (shapes.AppealSummary, case["appeals"][0]),
-        (shapes.AppealShape, appealed),
-        (shapes.EventShape, client_app.get(f"cases/{case_id}/events/").json()["results"][0]),
-    ):
-        assert set(shape().fields) == set(answer), shape
-    client_app.decide(case_id, "label_content", by="Ben", reason="Milder.")
-    work()
-    case = client_app.case(case_id)
-    assert set(shapes.DecisionShape().fields) == set(case["decision"])
-    assert set(shapes.StatementShape().fields) == set(client_app.get(f"cases/{case_id}/statement/").json())
-    (effect,) = client_app.get("effects/", content_id=case["content_id"]).json()["results"]
-    assert set(shapes.EffectShape().fields) == set(effect)
-
-
-def test_health_and_metrics(client_app: App) -> None:
-    enforced(client_app, "remove_content")
-    browser = Browser()
-    assert browser.get("/livez").json() == {"status": "ok"}
-    assert browser.get("/readyz").json()["status"] == "ok"
-    Run.objects.update(done_at=None, due_at=Now() - timedelta(minutes=5))
-    late = browser.get("/readyz")
-    assert (late.status_code, late.json()["status"]) == (200, "degraded")
-    told = browser.get("/metrics").content.decode()
-    assert 'guardian_cases{status="pending_review"} 0.0' in told
-    assert RUDE not in told
-
-
-def test_the_database_away_is_503_with_retry_after(client_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    from django.db import OperationalError
-
-    def away(*_: object, **__: object) -> None:
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr("moderation.services.desk.clients.authenticate", away)
-    answer = client_app.post("cases/", GOOD)
-    assert_problem(answer, 503, "database_away")
-    assert answer["Retry-After"]
-    assert pointers(answer) == []
-    assert not Event.objects.exists()

@@ -12,26 +12,10 @@ from django.test import Client as Browser
 from moderation.models import Appeal, Decision, PolicyVersion
 from moderation.services.desk import policies
 from moderation.services.story import appeals
+from moderation.tests.api_answers import assert_problem, pointers
+from moderation.tests.appealing import AUTHOR, REPORTER, appeal, decided
 from moderation.tests.people import MILD, RUDE, App, app, work
 from moderation.tests.platform import Platform
-from moderation.tests.test_api_cases import assert_problem, pointers
-
-AUTHOR, REPORTER = "author-1", "reporter-1"
-
-
-def decided(client_app: App, *actions: Any, outcome: str = "violation", author_id: str = AUTHOR, **fields: Any) -> str:
-    """A completed case with one reporter."""
-    report = {"reporter_id": REPORTER, "reason": "Unkind."}
-    case_id = client_app.start(RUDE, report=report, author_id=author_id)
-    work()
-    assert client_app.decide(case_id, *actions, outcome=outcome, **fields).status_code == 202
-    work()
-    assert client_app.case(case_id)["status"] == "completed"
-    return case_id
-
-
-def appeal(client_app: App, case_id: str, who: str = AUTHOR, **fields: Any) -> Any:
-    return client_app.post(f"cases/{case_id}/appeals/", {"appellant_id": who, "statement": "I object.", **fields})
 
 
 def state(client_app: App, answer: Any) -> str:

@@ -10,39 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import psutil
 import psycopg
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
 from django.db import connection
-from pytest_django import DjangoDbBlocker, Settings
 
 from moderation.models import Worker
-from moderation.standalone.cluster import SHARED
 from moderation.standalone.datadir import DataDir, Secrets
-from moderation.standalone.postgres import EmbeddedPostgres
-from moderation.tests.environment import empty_database
-from moderation.tests.people import RUDE, until
-from moderation.tests.platform import Platform
 from queueing.tests.rabbit import Node, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,107 +218,12 @@ def _answers(port: int) -> bool:
     return good
 
 
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-
-class Wire:
-    """The API over real HTTP, as a client app with retries of its own would speak it; one connection per thread."""
-
-    def __init__(self, port: int, api_key: str) -> None:
-        self.port, self.api_key = port, api_key
-        self._local = threading.local()
-
-    def post(self, path: str, body: Any, **headers: str) -> Answer:
-        """Raises OSError or http.client.HTTPException when nobody answers."""
-        return self._ask("POST", path, json.dumps(body), headers)
-
-    def get(self, path: str) -> Answer:
-        return self._ask("GET", path, None, {})
-
-    def start(self, text: str = RUDE, *, key: str = "", **fields: Any) -> Answer:
-        body = {"content_id": f"post-{uuid.uuid4()}", "author_id": f"author-{uuid.uuid4()}", "language": "en"}
-        return self.post("cases/", {**body, "text": text, **fields}, **({"Idempotency-Key": key} if key else {}))
-
-    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
-        web = getattr(self._local, "web", None)
-        if web is None:
-            web = self._local.web = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        said = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json", **headers}
-        try:
-            web.request(method, f"/api/v1/{path}", body, said)
-            answer = web.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException):
-            web.close()
-            self._local.web = None
-            raise
-        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(content or b"{}"))
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Let all `calls` go at the same moment, each in a thread with its own connection; their answers in order."""
-    barrier = threading.Barrier(len(calls), timeout=10)
-    connection.close()  # the pool has as many connections as the largest of these tests has threads
-
-    def run(call: Callable[[], Any]) -> Any:
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
-
-
 def url_of_the_test_database() -> str:
     """Where other processes find the database this test stands on."""
     found = connection.settings_dict
     password = f":{quote(found['PASSWORD'], safe='')}" if found["PASSWORD"] else ""
     host = quote(found["HOST"] or "", safe="")
     return f"postgresql://{quote(found['USER'])}{password}@{host}:{found['PORT'] or 5432}/{found['NAME']}"
-
-
-def expire_leases() -> None:
-    """What a dead worker had in hand is due now, as it would be within 45 s."""
-    with connection.cursor() as cursor:
-        for table in ("moderation_run", "moderation_order", "moderation_notice"):
-            cursor.execute(f"UPDATE {table} SET lease_until = now() WHERE lease_until > now()")
-            cursor.execute(f"UPDATE {table} SET published_until = now() WHERE published_until > now()")
-
-
-def orders_told(platform: Platform) -> list[tuple[str, dict[str, Any]]]:
-    """(webhook-id, document) of every order that arrived, repeats included, in the order of arrival."""
-    return [(webhook_id, document) for webhook_id, document in platform.received if "order_id" in document["data"]]
-
-
-def told(platform: Platform) -> list[str]:
-    """The actions in the order in which they first arrived, each webhook-id once."""
-    return list({webhook_id: document["data"]["action"] for webhook_id, document in orders_told(platform)}.values())
-
-
-def repeated(platform: Platform) -> list[str]:
-    """The webhook-ids of orders that arrived more than once."""
-    counts = Counter(webhook_id for webhook_id, _ in orders_told(platform))
-    return [webhook_id for webhook_id, count in counts.items() if count > 1]
-
-
-def wait_for_all(ids: list[str], *statuses: str, seconds: float = 60) -> None:
-    """Until every one of these cases has one of these statuses."""
-    from moderation.models import Case
-
-    def look() -> dict[str, int]:
-        found: dict[str, int] = {}
-        for status in Case.objects.filter(pk__in=ids).values_list("status", flat=True):
-            found[status] = found.get(status, 0) + 1
-        return found
-
-    until(look, lambda found: set(found) <= set(statuses) and sum(found.values()) == len(ids), seconds)
 
 
 @contextlib.contextmanager
@@ -351,76 +241,6 @@ def house(database_url: str, broker_url: str = "") -> Iterator[House]:
             raise
         finally:
             made.end()
-
-
-class OwnPostgres:
-    """A PostgreSQL of its own, for the tests that kill it: the shared one carries the test process itself."""
-
-    def __init__(self, home: Path) -> None:
-        self._server = EmbeddedPostgres(DataDir(home))
-        self.url = DataDir(home).database_url()
-
-    def start(self) -> None:
-        self._server.start()
-
-    def kill(self) -> None:
-        """kill -9 of the server and all its processes; the data stays."""
-        server = psutil.Process(int((self._server.cluster / "postmaster.pid").read_text().split()[0]))
-        everybody = [server, *server.children(recursive=True)]
-        for process in everybody:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(everybody, timeout=10)
-        connection.close()
-
-    def restart_at_once(self) -> None:
-        """Stop as `pg_ctl -m immediate` does, and start again: every connection is cut, nothing is flushed."""
-        server = psutil.Process(int((self._server.cluster / "postmaster.pid").read_text().split()[0]))
-        server.send_signal(signal.SIGQUIT)
-        psutil.wait_procs([server], timeout=10)
-        self.start()
-
-    def remove(self) -> None:
-        self._server.stop()
-        cluster = self._server.cluster.resolve()
-        if cluster.parent == SHARED:  # as root the cluster lives outside its data directory
-            shutil.rmtree(cluster, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Django's own connections lead here while the block runs, and to an empty database."""
-        before = dict(connection.settings_dict)
-        here = {"NAME": "guardian", "USER": "guardian", "HOST": str(self._server.socket.parent), "PORT": 5432}
-        connection.close()
-        connection.close_pool()
-        connection.settings_dict.update(here)
-        try:
-            self.start()
-            call_command("migrate", verbosity=0)
-            empty_database()
-            yield
-        finally:
-            connection.close()
-            connection.close_pool()
-            connection.settings_dict.update(before)
-
-
-@pytest.fixture(scope="session")
-def own_postgres_server() -> Iterator[OwnPostgres]:
-    with tempfile.TemporaryDirectory(prefix="guardian-own-") as home:
-        made = OwnPostgres(Path(home))
-        yield made
-        made.remove()
-
-
-@pytest.fixture
-def own_postgres(
-    own_postgres_server: OwnPostgres, django_db_blocker: DjangoDbBlocker, settings: Settings
-) -> Iterator[OwnPostgres]:
-    """A PostgreSQL that may be killed; a test stands on it inside `in_use()`."""
-    settings.ALLOW_LOOPBACK_WEBHOOKS = True
-    with django_db_blocker.unblock():
-        yield own_postgres_server
 
 
 @pytest.fixture

@@ -12,20 +12,13 @@ from django.db import connection
 from moderation.models import Case
 from moderation.tests.people import RUDE, App, app, until
 from moderation.tests.platform import Platform
-from queueing.tests.processes import (
-    Answer,
-    House,
-    OwnPostgres,
-    Wire,
-    empty_lanes,
-    expire_leases,
-    house,
-    told,
-    wait_for_all,
-)
+from queueing.tests.deliveries import expire_leases, told, wait_for_all
+from queueing.tests.own_postgres import OwnPostgres
+from queueing.tests.processes import House, empty_lanes, house
 from queueing.tests.rabbit import Node
+from queueing.tests.wire import Answer, Wire
 
-pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
+pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes", "queueing.tests.own_postgres")
 
 
 def test_while_the_broker_is_stopped_everything_is_accepted_and_carried_out_when_it_is_back(

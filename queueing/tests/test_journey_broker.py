@@ -10,7 +10,8 @@ from moderation.tests.people import App, until
 from moderation.tests.platform import Platform
 from queueing.celery import DEAD, LANES
 from queueing.celery import app as broker_app
-from queueing.tests.processes import House, expire_leases, repeated, told, wait_for_all
+from queueing.tests.deliveries import expire_leases, repeated, told, wait_for_all
+from queueing.tests.processes import House
 from queueing.tests.rabbit import Node
 
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")

@@ -20,23 +20,13 @@ from moderation.services.record import audit
 from moderation.states import TERMINAL, Direction, Status
 from moderation.tests.people import RUDE, App, app, until
 from moderation.tests.platform import Platform
-from queueing.tests.processes import (
-    Answer,
-    House,
-    OwnPostgres,
-    Process,
-    Wire,
-    empty_lanes,
-    expire_leases,
-    house,
-    orders_told,
-    repeated,
-    told,
-    wait_for_all,
-)
+from queueing.tests.deliveries import expire_leases, orders_told, repeated, told, wait_for_all
+from queueing.tests.own_postgres import OwnPostgres
+from queueing.tests.processes import House, Process, empty_lanes, house
 from queueing.tests.rabbit import Node
+from queueing.tests.wire import Answer, Wire
 
-pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
+pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes", "queueing.tests.own_postgres")
 
 FAULTS = {
     "analysis.before_assessment:2": "before the assessment is committed",

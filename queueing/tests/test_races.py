@@ -21,7 +21,9 @@ from moderation.services.story.review import Ruling
 from moderation.states import RunKind
 from moderation.tests.people import RUDE, WORK, App, ana, work
 from moderation.tests.platform import Platform
-from queueing.tests.processes import House, Wire, at_once, orders_told, told
+from queueing.tests.deliveries import orders_told, told
+from queueing.tests.processes import House
+from queueing.tests.wire import Wire, at_once
 
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
 

@@ -21,7 +21,7 @@ from moderation.services.orders import closing
 from moderation.services.story import legs
 from moderation.tests.people import App, work
 from moderation.tests.platform import Platform
-from queueing.tests.processes import expire_leases, told
+from queueing.tests.deliveries import expire_leases, told
 
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
 
