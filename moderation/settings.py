@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "moderation.middleware.DatabaseAwayMiddleware",
+    "moderation.middleware.ApiPathMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -221,9 +222,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "WEBHOOKS": "moderation.api.docs.WEBHOOKS",
+    "WEBHOOKS": "moderation.api.announced.WEBHOOKS",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "moderation.api.openapi.with_types",
         "moderation.api.openapi.with_examples",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -233,6 +235,8 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "moderation.states.OrderStatus",
         "AppealStatus": "moderation.states.AppealStatus",
         "Ruling": ["no_violation", "violation"],
+        "Action": "moderation.models.actions.ACTIONS",
+        "ReversingAction": "moderation.models.actions.REVERSING",
     },
     "COMPONENT_SPLIT_REQUEST": False,
 }

@@ -51,6 +51,7 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "")
         raise AppealRefused("This decision answered an appeal and is final for this side.", code="final")
     appeal = Appeal.objects.create(
         case=case,
+        client_id=case.client_id,
         decision=decision,
         round=round,
         appellant_id=appellant_id,
