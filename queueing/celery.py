@@ -8,6 +8,7 @@ is offered again, and every task may run twice.
 
 from __future__ import annotations
 
+import logging
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moderation.settings")
@@ -107,6 +108,9 @@ app.steps["consumer"].add(DeclareDeadLetters)
 
 
 @signals.celeryd_init.connect
+@signals.beat_init.connect
 def refuse_without_broker(**_: object) -> None:
     if not settings.BROKER_URL:
-        raise SystemExit("BROKER_URL is not set: a worker needs RabbitMQ. Without one, `manage.py demo` needs none.")
+        raise SystemExit("BROKER_URL is not set: this needs RabbitMQ. Without one, `manage.py demo` needs none.")
+    if settings.EMBEDDED:
+        logging.getLogger(__name__).warning(settings.EMBEDDED)

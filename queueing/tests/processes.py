@@ -154,7 +154,7 @@ class House:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "moderation.settings",
-            "SECRET_KEY": django_settings.SECRET_KEY,
+            # SECRET_KEY comes from there: with one in the environment the directory, and its permission, is not read.
             "GUARDIAN_HOME": str(self.home),
             "DATABASE_URL": self.database_url,
             "BROKER_URL": self.broker_url,
