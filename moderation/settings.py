@@ -271,5 +271,6 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},  # its tries; that the database is away is said once, by moderation.standing
     },
 }
