@@ -2,6 +2,8 @@
 
 Imported before Django's settings are (moderation.tests.settings): it chooses the database, which is `DATABASE_URL`, or
 an embedded server in a directory of its own that ends with the test run.
+
+pytest-xdist's workers share the server of the process that started them, and have a database and a directory each.
 """
 
 from __future__ import annotations
@@ -19,14 +21,19 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from moderation.datadir import DataDir
+from moderation.embedded_cluster import SHARED
 from moderation.embedded_postgres import serve
 
 os.environ.setdefault("SECRET_KEY", "only-for-the-tests-0123456789-0123456789-0123456789")
 for _name in ("GROQ_API_KEY", "LANGSMITH_API_KEY", "LANGSMITH_TRACING", "BROKER_URL", "DEBUG"):
     os.environ.pop(_name, None)
 
+XDIST_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
 _stack = ExitStack()
-_home = Path(tempfile.mkdtemp(prefix="guardian-tests-"))
+RUN_HOME = Path(os.environ["GUARDIAN_HOME"] if XDIST_WORKER else tempfile.mkdtemp(prefix="guardian-tests-"))
+"""The directory of this run; removed at its end."""
+_home = RUN_HOME / XDIST_WORKER
 os.environ["GUARDIAN_HOME"] = str(_home)
 if not os.environ.get("DATABASE_URL"):
     _stack.enter_context(serve(DataDir(_home), own=True))
@@ -39,13 +46,15 @@ if not os.environ.get("DATABASE_URL"):
 
 def _end() -> None:
     _stack.close()
-    cluster = (_home / "pg18").resolve()
-    shutil.rmtree(_home, ignore_errors=True)
-    if cluster.parent == Path("/var/lib/guardian"):  # as root the cluster lives outside its data directory
-        shutil.rmtree(cluster, ignore_errors=True)
+    for cluster in (RUN_HOME / "pg18", RUN_HOME / "template" / "pg18"):
+        if cluster.resolve().parent == SHARED:  # as root the cluster lives outside its data directory
+            shutil.rmtree(cluster.resolve(), ignore_errors=True)
+    shutil.rmtree(RUN_HOME, ignore_errors=True)
 
 
-atexit.register(_end)
+if not XDIST_WORKER:
+    atexit.register(_end)
+
 
 KEPT = {"moderation_policy", "moderation_policyversion", "django_migrations", "django_content_type", "auth_permission"}
 
@@ -57,6 +66,8 @@ def _test_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     from django.db import connection
     from django.test.utils import setup_databases
 
+    if XDIST_WORKER:
+        connection.settings_dict["TEST"]["NAME"] = f"test_{connection.settings_dict['NAME']}_{XDIST_WORKER}"
     with django_db_blocker.unblock():
         setup_databases(verbosity=0, interactive=False, serialized_aliases=[])
     yield

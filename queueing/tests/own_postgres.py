@@ -21,6 +21,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from moderation.datadir import DataDir
 from moderation.embedded_cluster import SHARED
 from moderation.embedded_postgres import EmbeddedPostgres
+from moderation.tests.clusters import give_cluster
 from moderation.tests.environment import empty_database
 
 
@@ -28,6 +29,7 @@ class OwnPostgres:
     """A PostgreSQL of its own, for the tests that kill it: the shared one carries the test process itself."""
 
     def __init__(self, home: Path) -> None:
+        give_cluster(DataDir(home))
         self._server = EmbeddedPostgres(DataDir(home))
         self.url = DataDir(home).database_url()
 
