@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     from django.core.exceptions import ImproperlyConfigured
     from environs import EnvError
 
-    from moderation.datadir import DataDirError
+    from moderation.standalone.datadir import DataDirError
 
     try:
         run(argv)
@@ -74,7 +74,7 @@ def run(argv: list[str]) -> None:
 def prepare_demo(argv: list[str], settings: dict[str, str]) -> None:
     """The settings read the data directory before the command reads its options, so it is found and filled here."""
     from moderation import signing
-    from moderation.datadir import DataDir
+    from moderation.standalone.datadir import DataDir
 
     for position, argument in enumerate(argv):
         name, equals, value = argument.partition("=")
@@ -92,8 +92,8 @@ def prepare_demo(argv: list[str], settings: dict[str, str]) -> None:
 def with_embedded_database(argv: list[str], settings: dict[str, str]) -> None:
     from django.core.management import execute_from_command_line
 
-    from moderation.datadir import DataDir
-    from moderation.embedded_postgres import serve
+    from moderation.standalone.datadir import DataDir
+    from moderation.standalone.postgres import serve
 
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, lambda received, frame: sys.exit(128 + received))

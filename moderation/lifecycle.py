@@ -1,4 +1,4 @@
-"""The states of everything, and the one function that changes a case's.
+"""The moves of a case as data, and move(), the only writer of its status.
 
     PENDING_ANALYSIS --pause-->  PENDING_REVIEW --decide--> ENFORCING --settle--> COMPLETED
     PENDING_ANALYSIS --clear-->  COMPLETED      PENDING_REVIEW <--undo-- ENFORCING
@@ -6,148 +6,52 @@
     any --withdraw--> COMPLETED (outcome withdrawn)
 
 Claimed is a pair of columns, overdue a timestamp, stalled delivery a query: none of them is a state.
-The enumerations stand here, below the models, because the models' constraints are made of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import F, IntegerChoices, TextChoices
+from django.db.models import F
 from django.db.models.functions import Now
-from django.utils.translation import gettext_lazy as _
 
 from moderation.errors import IllegalMove
-
-if TYPE_CHECKING:
-    from moderation.models import Case
-
-
-class Status(TextChoices):
-    """Where a case stands."""
-
-    PENDING_ANALYSIS = "pending_analysis", _("Being analysed")
-    PENDING_REVIEW = "pending_review", _("Waiting for review")
-    ENFORCING = "enforcing", _("Being enforced")
-    COMPLETED = "completed", _("Completed")
-    ROLLING_BACK = "rolling_back", _("Being rolled back")
+from moderation.models import Case, Event
+from moderation.states import Move, Status
 
 
-class Outcome(TextChoices):
-    """How a completed case ended, and (the middle two) what a human can rule."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the table: from which states, to which, and the type of the event it writes."""
 
-    CLEARED = "cleared", _("Cleared by the agent")
-    NO_VIOLATION = "no_violation", _("No violation")
-    VIOLATION = "violation", _("Violation")
-    WITHDRAWN = "withdrawn", _("Withdrawn")
-
-
-RULINGS = frozenset({Outcome.NO_VIOLATION, Outcome.VIOLATION})
+    sources: frozenset[Status]
+    target: Status
+    event: str
 
 
-class Move(TextChoices):
-    """What can happen to a case. The label is the type of the event it writes."""
-
-    PAUSE = "pause", "case.review_requested"
-    CLEAR = "clear", "case.cleared"
-    DECIDE = "decide", "case.decided"
-    UNDO = "undo", "case.decision_undone"
-    SETTLE = "settle", "case.completed"
-    ROLL_BACK = "roll_back", "case.rollback_requested"
-    REOPEN = "reopen", "case.reopened"
-    WITHDRAW = "withdraw", "case.withdrawn"
-
-
-MOVES: dict[tuple[Status, Move], Status] = {
-    (Status.PENDING_ANALYSIS, Move.PAUSE): Status.PENDING_REVIEW,
-    (Status.PENDING_ANALYSIS, Move.CLEAR): Status.COMPLETED,
-    (Status.PENDING_REVIEW, Move.DECIDE): Status.ENFORCING,
-    (Status.ENFORCING, Move.UNDO): Status.PENDING_REVIEW,
-    (Status.ENFORCING, Move.SETTLE): Status.COMPLETED,
-    (Status.COMPLETED, Move.ROLL_BACK): Status.ROLLING_BACK,
-    (Status.ENFORCING, Move.ROLL_BACK): Status.ROLLING_BACK,
-    (Status.ROLLING_BACK, Move.REOPEN): Status.PENDING_REVIEW,
-    (Status.PENDING_ANALYSIS, Move.WITHDRAW): Status.COMPLETED,
-    (Status.PENDING_REVIEW, Move.WITHDRAW): Status.COMPLETED,
-    (Status.ENFORCING, Move.WITHDRAW): Status.COMPLETED,
-    (Status.ROLLING_BACK, Move.WITHDRAW): Status.COMPLETED,
-    (Status.COMPLETED, Move.WITHDRAW): Status.COMPLETED,
+MOVES: dict[Move, Step] = {
+    Move.PAUSE: Step(frozenset({Status.PENDING_ANALYSIS}), Status.PENDING_REVIEW, "case.review_requested"),
+    Move.CLEAR: Step(frozenset({Status.PENDING_ANALYSIS}), Status.COMPLETED, "case.cleared"),
+    Move.DECIDE: Step(frozenset({Status.PENDING_REVIEW}), Status.ENFORCING, "case.decided"),
+    Move.UNDO: Step(frozenset({Status.ENFORCING}), Status.PENDING_REVIEW, "case.decision_undone"),
+    Move.SETTLE: Step(frozenset({Status.ENFORCING}), Status.COMPLETED, "case.completed"),
+    Move.ROLL_BACK: Step(
+        frozenset({Status.COMPLETED, Status.ENFORCING}), Status.ROLLING_BACK, "case.rollback_requested"
+    ),
+    Move.REOPEN: Step(frozenset({Status.ROLLING_BACK}), Status.PENDING_REVIEW, "case.reopened"),
+    Move.WITHDRAW: Step(frozenset(Status), Status.COMPLETED, "case.withdrawn"),
 }
-
-
-class Priority(IntegerChoices):
-    """How urgent a case is; the highest goes first."""
-
-    LOW = 0, _("Low")
-    NORMAL = 1, _("Normal")
-    HIGH = 2, _("High")
-    URGENT = 3, _("Urgent")
-
-
-class RunKind(TextChoices):
-    """One leg of the agent's work."""
-
-    START = "start", _("Analysis")
-    RESUME = "resume", _("Enforcement")
-    ROLLBACK = "rollback", _("Rollback")
-
-
-class Direction(TextChoices):
-    """What an order asks of the client's platform."""
-
-    APPLY = "apply", _("Apply")
-    REVERSE = "reverse", _("Reverse")
-
-
-class OrderStatus(TextChoices):
-    """Where an order stands. `reversing` and `reversed` are said of the applying order whose reversal is under way."""
-
-    PLANNED = "planned", _("Planned")
-    DELIVERING = "delivering", _("Being delivered")
-    APPLIED = "applied", _("Applied")
-    ALREADY = "already", _("Was so already")
-    REFUSED = "refused", _("Refused by the platform")
-    FAILED = "failed", _("Delivery failed")
-    CANCELLED = "cancelled", _("Cancelled before delivery")
-    RETAINED = "retained", _("Kept for another decision")
-    REVERSING = "reversing", _("Being reversed")
-    REVERSED = "reversed", _("Reversed")
-    IRREVERSIBLE = "irreversible", _("Cannot be reversed")
-    EXPIRED = "expired", _("Expired")
-
-
-IN_LINE = frozenset({OrderStatus.PLANNED, OrderStatus.DELIVERING})
-"""Orders that still have to be delivered: they hold their place in the line."""
-
-CONFIRMED = frozenset({OrderStatus.APPLIED, OrderStatus.ALREADY})
-
-TERMINAL = frozenset(OrderStatus) - IN_LINE - {OrderStatus.REVERSING}
-"""A case settles, or is reopened, when all its orders are here."""
-
-
-class AppealStatus(TextChoices):
-    """Where an appeal stands."""
-
-    SUBMITTED = "submitted", _("Submitted")
-    UNDER_REVIEW = "under_review", _("Under review")
-    GRANTED = "granted", _("Granted")
-    PARTLY_GRANTED = "partly_granted", _("Partly granted")
-    DENIED = "denied", _("Denied")
-    INADMISSIBLE = "inadmissible", _("Inadmissible")
-    WITHDRAWN = "withdrawn", _("Withdrawn")
-
-
-OPEN_APPEALS = frozenset({AppealStatus.SUBMITTED, AppealStatus.UNDER_REVIEW})
 
 
 def check(case: Case, by: Move) -> Status:
     """The state `by` leads to from here. Raises IllegalMove when there is no such move."""
-    target = MOVES.get((Status(case.status), by))
-    if target is None:
+    step = MOVES[by]
+    if case.status not in step.sources:
         raise IllegalMove(
             f"This case is {Status(case.status).value}: `{by.value}` is not possible now. Nothing was changed."
         )
-    return target
+    return step.target
 
 
 def move(case: Case, by: Move, *, actor: str, data: dict[str, Any] | None = None, **changes: Any) -> None:
@@ -159,18 +63,17 @@ def move(case: Case, by: Move, *, actor: str, data: dict[str, Any] | None = None
     """
     source, target = case.status, check(case, by)
     # Compare-and-set: callers hold the row's lock, but a caller that forgot to must lose here and not act twice.
-    moved = (
-        type(case)
-        .objects.filter(pk=case.pk, status=source)
-        .update(status=target, version=F("version") + 1, updated_at=Now(), moved_at=Now(), **changes)
+    moved = Case.objects.filter(pk=case.pk, status=source).update(
+        status=target, version=F("version") + 1, updated_at=Now(), moved_at=Now(), **changes
     )
     if moved != 1:
         raise IllegalMove("This case was changed by somebody else in this moment. Nothing was changed; look again.")
     case.status, case.version = target, case.version + 1
     for name, value in changes.items():
         setattr(case, name, value)
-    case.events.create(
-        type=by.label,
+    Event.objects.create(
+        case=case,
+        type=MOVES[by].event,
         client_id=case.client_id,
         actor=actor,
         data={"from": source, "to": target.value, "round": case.round, **(data or {})},

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env
 
-from moderation.datadir import DataDir
+from moderation.standalone.datadir import DataDir
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "moderation.middleware.DatabaseAwayMiddleware",
+    "moderation.middleware.ApiPathMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -221,18 +222,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "WEBHOOKS": "moderation.api.docs.WEBHOOKS",
+    "WEBHOOKS": "moderation.api.announced.WEBHOOKS",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "moderation.api.openapi.with_types",
         "moderation.api.openapi.with_examples",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "CaseStatus": "moderation.lifecycle.Status",
-        "CaseOutcome": "moderation.lifecycle.Outcome",
-        "OrderStatus": "moderation.lifecycle.OrderStatus",
-        "AppealStatus": "moderation.lifecycle.AppealStatus",
+        "CaseStatus": "moderation.states.Status",
+        "CaseOutcome": "moderation.states.Outcome",
+        "OrderStatus": "moderation.states.OrderStatus",
+        "AppealStatus": "moderation.states.AppealStatus",
         "Ruling": ["no_violation", "violation"],
+        "Action": "moderation.models.actions.ACTIONS",
+        "ReversingAction": "moderation.models.actions.REVERSING",
     },
     "COMPONENT_SPLIT_REQUEST": False,
 }

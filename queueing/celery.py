@@ -29,7 +29,7 @@ SCHEDULE: dict[str, float] = {
     "forget-answers": 3600,
     "forget-workers": 3600,
 }
-"""Every how many seconds each job of moderation.services.housekeeping runs."""
+"""Every how many seconds each job of moderation.services.chores runs."""
 _exchange = Exchange("guardian", type="topic", durable=True)
 _dead_exchange = Exchange("guardian.dead", type="topic", durable=True)
 _lane_arguments = {

@@ -19,8 +19,9 @@ from psycopg_pool import PoolTimeout
 from uuid_utils.compat import uuid7
 
 from moderation.models import Client, Run, Worker
-from moderation.services import outbox, webhooks
-from moderation.services.wakeup import connection_parameters
+from moderation.services.orders import webhooks
+from moderation.services.post import outbox
+from moderation.services.post.wakeup import connection_parameters
 from queueing.celery import DEAD, LANES, app
 
 PATIENCE_SECONDS = 3

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import close_old_connections, connection
 
-from moderation.services import outbox
-from moderation.services.outbox import Offer
+from moderation.services.post import outbox
+from moderation.services.post.outbox import Offer
 from queueing.celery import SCHEDULE
 from queueing.relay import Relay
 from queueing.tasks import TASK_OF, periodic

@@ -23,9 +23,9 @@ from psycopg_pool import PoolTimeout
 
 from moderation.faultpoints import reach
 from moderation.models import Worker
-from moderation.services import outbox
-from moderation.services.outbox import Offer
-from moderation.services.wakeup import CHANNEL, connection_parameters
+from moderation.services.post import outbox
+from moderation.services.post.outbox import Offer
+from moderation.services.post.wakeup import CHANNEL, connection_parameters
 from queueing.tasks import TASK_OF
 
 POLL_SECONDS = 0.25

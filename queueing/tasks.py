@@ -6,10 +6,12 @@ from uuid import UUID
 
 from celery import shared_task
 
-from moderation.lifecycle import RunKind
-from moderation.services import delivery, notices, runs
-from moderation.services.housekeeping import JOBS
-from moderation.services.outbox import NOTICE_KIND, ORDER_KIND
+from moderation.services.agent import runs
+from moderation.services.chores import JOBS
+from moderation.services.orders import delivery, notices
+from moderation.services.post.outbox import NOTICE_KIND, ORDER_KIND
+from moderation.services.story import legs
+from moderation.states import RunKind
 
 
 @shared_task(name="start_agent")
@@ -19,12 +21,12 @@ def start_agent(run_id: str) -> None:
 
 @shared_task(name="resume_agent")
 def resume_agent(run_id: str) -> None:
-    runs.resume(UUID(run_id))
+    legs.resume(UUID(run_id))
 
 
 @shared_task(name="rollback_workflow")
 def rollback_workflow(run_id: str) -> None:
-    runs.roll_back(UUID(run_id))
+    legs.roll_back(UUID(run_id))
 
 
 @shared_task(name="deliver_order")

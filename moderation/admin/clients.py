@@ -20,10 +20,11 @@ from django.utils.translation import gettext_lazy as _
 from moderation import signing
 from moderation.admin.enforcement import resend
 from moderation.admin.rights import Supervised, masked, name_of, say
-from moderation.lifecycle import OrderStatus
 from moderation.models import ApiKey, Client, Order, Scope
 from moderation.outbound import OutboundError, check_url
-from moderation.services import announcements, clients
+from moderation.services.desk import clients
+from moderation.services.orders import announcements
+from moderation.states import OrderStatus
 
 ORDERS_AT_ONCE = 200
 """As many as one press of a button sends again: each is a short transaction of its own."""

@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from moderation.admin.rights import FoundById, ReadOnly, name_of, say
 from moderation.errors import ModerationError
-from moderation.lifecycle import OrderStatus
 from moderation.models import Attempt, Notice, Order, Subject
 from moderation.models.actions import LABELS
-from moderation.services import delivery
+from moderation.services.orders import delivery
+from moderation.states import OrderStatus
 
 
 @admin.register(Order)

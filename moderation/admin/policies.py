@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from moderation.admin.rights import ReadOnly, Supervised
 from moderation.models import Policy, PolicyVersion
 from moderation.models.actions import ACTIONS, LABELS
-from moderation.services import policies
+from moderation.services.desk import policies
 
 COPIED = (
     "title",

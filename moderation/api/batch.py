@@ -13,7 +13,7 @@ from moderation.api.parsing import Doubtful
 from moderation.api.problems import field_troubles
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Client
-from moderation.services import intake
+from moderation.services.story import intake
 
 LARGEST = 1000
 _ITEM = re.compile(r"/cases/(\d+)(?:/|$)")

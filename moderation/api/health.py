@@ -8,7 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from moderation.middleware import DATABASE_AWAY, RETRY_AFTER_SECONDS
-from moderation.services import outbox
+from moderation.services.post import outbox
 
 LATE_SECONDS = 60
 

@@ -13,9 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from moderation.lifecycle import IN_LINE, OPEN_APPEALS, OrderStatus, Status
 from moderation.models import Appeal, Case, Client, Order, Worker
-from moderation.services import outbox
+from moderation.services.post import outbox
+from moderation.states import IN_LINE, OPEN_APPEALS, OrderStatus, Status
 
 
 class Tables(Collector):

@@ -6,27 +6,30 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from moderation.console import views
+from moderation.console import entrance
+from moderation.console.appeals import views as appeals
+from moderation.console.case import views as case
+from moderation.console.queue import views as queue
 
 console = [
-    path("", views.queue, name="queue"),
-    path("news/", views.news, name="news"),
-    path("next/", views.take_next, name="next"),
-    path("cases/<uuid:case_id>/", views.case, name="case"),
-    path("cases/<uuid:case_id>/claim/", views.claim, name="claim"),
-    path("cases/<uuid:case_id>/release/", views.release, name="release"),
-    path("cases/<uuid:case_id>/heartbeat/", views.heartbeat, name="heartbeat"),
-    path("cases/<uuid:case_id>/decide/", views.decide, name="decide"),
-    path("cases/<uuid:case_id>/undo/", views.undo, name="undo"),
-    path("cases/<uuid:case_id>/rollback/", views.roll_back, name="rollback"),
-    path("orders/<uuid:order_id>/replay/", views.replay, name="replay"),
-    path("appeals/", views.appeals, name="appeals"),
-    path("appeals/<uuid:appeal_id>/inadmissible/", views.inadmissible, name="inadmissible"),
+    path("", queue.queue, name="queue"),
+    path("news/", queue.news, name="news"),
+    path("next/", queue.take_next, name="next"),
+    path("cases/<uuid:case_id>/", case.case, name="case"),
+    path("cases/<uuid:case_id>/claim/", case.claim, name="claim"),
+    path("cases/<uuid:case_id>/release/", case.release, name="release"),
+    path("cases/<uuid:case_id>/heartbeat/", case.heartbeat, name="heartbeat"),
+    path("cases/<uuid:case_id>/decide/", case.decide, name="decide"),
+    path("cases/<uuid:case_id>/undo/", case.undo, name="undo"),
+    path("cases/<uuid:case_id>/rollback/", case.roll_back, name="rollback"),
+    path("orders/<uuid:order_id>/replay/", case.replay, name="replay"),
+    path("appeals/", appeals.appeals, name="appeals"),
+    path("appeals/<uuid:appeal_id>/inadmissible/", case.inadmissible, name="inadmissible"),
 ]
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", entrance.home, name="home"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("login/link/<str:token>/", views.login_link, name="login_link"),
+    path("login/link/<str:token>/", entrance.login_link, name="login_link"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("console/", include((console, "console"))),

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from moderation.lifecycle import Outcome, Priority, Status
 from moderation.models.client import Client
-
-if TYPE_CHECKING:
-    from django.db.models.fields.related_descriptors import RelatedManager
-
-    from moderation.models import Event
-
+from moderation.states import Outcome, Priority, Status
 
 REVIEW_HOURS: dict[int, int] = {Priority.URGENT: 1, Priority.HIGH: 4, Priority.NORMAL: 24, Priority.LOW: 72}
 """Within how many hours a human should have decided, by priority."""
@@ -79,9 +71,6 @@ class Case(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
     moved_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField()
-
-    if TYPE_CHECKING:
-        events: RelatedManager[Event]
 
     class Meta:
         constraints = [

@@ -30,7 +30,7 @@ class Event(models.Model):
 
 class Seal(models.Model):
     """An event's place in the chain, given after commit by the one sealing job: nothing ever appears behind a place
-    already given. `hash` = sha256(previous hash + canonical event); see moderation.services.audit."""
+    already given. `hash` = sha256(previous hash + canonical event); see moderation.services.record.audit."""
 
     position = models.BigIntegerField(primary_key=True)
     event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal")

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from moderation.lifecycle import RULINGS
 from moderation.models.case import Case
 from moderation.models.policy import PolicyVersion
+from moderation.states import RULINGS
 
 
 class Assessment(models.Model):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from moderation.lifecycle import IN_LINE, Direction, OrderStatus
 from moderation.models.actions import SubjectKind
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
 from moderation.models.work import Work
+from moderation.states import IN_LINE, Direction, OrderStatus
 
 
 class Subject(models.Model):

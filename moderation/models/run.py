@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
-from moderation.lifecycle import RunKind
 from moderation.models.case import Case
 from moderation.models.judgement import Decision
 from moderation.models.work import Work
+from moderation.states import RunKind
 
 
 class Run(Work):

@@ -9,8 +9,8 @@ from django.utils import translation
 from django.views.decorators.http import require_safe
 
 from moderation.errors import NotFound
+from moderation.public.status import told
 from moderation.selectors.access import the_appeal_behind
-from moderation.selectors.appeal_status import told
 
 
 @require_safe

@@ -12,10 +12,10 @@ from django.db.models import Exists, F, OuterRef, Window
 from django.db.models.functions import Now, RowNumber
 
 from moderation.errors import NotFound
-from moderation.lifecycle import IN_LINE, OPEN_APPEALS, Outcome, RunKind, Status
 from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Event, Order, Report, Run, User
 from moderation.selectors.access import NO_SUCH_CASE, cases_for
 from moderation.selectors.queue import earlier_decider, titles_of
+from moderation.states import IN_LINE, OPEN_APPEALS, Outcome, RunKind, Status
 
 REPORTS_SHOWN = 50
 EVENTS_SHOWN = 200

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 
-from moderation.lifecycle import Direction
 from moderation.models import Appeal, Assessment, Case, Decision, Order, Report
+from moderation.states import Direction
 
 REPORTS_SHOWN = 50
 

@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from moderation.lifecycle import IN_LINE, Direction, OrderStatus
 from moderation.models import Client, Notice, Order
 from moderation.models.actions import ACTIONS, SubjectKind
+from moderation.states import IN_LINE, Direction, OrderStatus
 
 FEED_PAGE = 100
 

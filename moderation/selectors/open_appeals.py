@@ -11,10 +11,10 @@ from uuid import UUID
 from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q
 from django.db.models.functions import Coalesce, Left, Now
 
-from moderation.lifecycle import OPEN_APPEALS, Status
 from moderation.models import Appeal, User
 from moderation.selectors.access import cases_for
 from moderation.selectors.queue import EXCERPT, PAGE
+from moderation.states import OPEN_APPEALS, Status
 
 COLUMNS = (
     *("pk", "case_id", "side", "appellant_id", "status", "created_at", "decision__decider", "case__status"),

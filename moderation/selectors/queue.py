@@ -11,9 +11,9 @@ from uuid import UUID
 from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Left, Now
 
-from moderation.lifecycle import Status
 from moderation.models import Assessment, Case, Decision, PolicyVersion, User
 from moderation.selectors.access import cases_for
+from moderation.states import Status
 
 PAGE = 50
 EXCERPT = 240

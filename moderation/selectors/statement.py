@@ -8,8 +8,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from moderation.lifecycle import Outcome
 from moderation.models import Assessment, Decision, PolicyVersion
+from moderation.states import Outcome
 
 LONGEST_FACTS = 5000
 VISIBILITY = {

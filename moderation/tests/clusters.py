@@ -6,8 +6,8 @@ import os
 import subprocess
 import tempfile
 
-from moderation.datadir import DataDir, flock
-from moderation.embedded_cluster import SHARED, create_cluster
+from moderation.standalone.cluster import SHARED, create_cluster
+from moderation.standalone.datadir import DataDir, flock
 from moderation.tests.environment import RUN_HOME
 
 

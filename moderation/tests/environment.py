@@ -20,9 +20,9 @@ import psycopg
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from moderation.datadir import DataDir
-from moderation.embedded_cluster import SHARED
-from moderation.embedded_postgres import serve
+from moderation.standalone.cluster import SHARED
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import serve
 
 os.environ.setdefault("SECRET_KEY", "only-for-the-tests-0123456789-0123456789-0123456789")
 for _name in ("GROQ_API_KEY", "LANGSMITH_API_KEY", "LANGSMITH_TRACING", "BROKER_URL", "DEBUG"):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from moderation.datadir import flock
+from moderation.standalone.datadir import flock
 from moderation.tests.environment import RUN_HOME
 
 

@@ -13,7 +13,11 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from moderation.models import Client, Role, User
-from moderation.services import clients, delivery, notices, outbox, runs
+from moderation.services.agent import runs
+from moderation.services.desk import clients
+from moderation.services.orders import delivery, notices
+from moderation.services.post import outbox
+from moderation.services.story import legs
 
 MILD = "What a lovely morning for a walk along the river with my old dog."
 RUDE = "You are a loser, nobody likes you."
@@ -89,8 +93,8 @@ def app(*, webhook_url: str = "", name: str = "") -> App:
 
 WORK: dict[str, Callable[[uuid.UUID], None]] = {
     "start": runs.analyse,
-    "resume": runs.resume,
-    "rollback": runs.roll_back,
+    "resume": legs.resume,
+    "rollback": legs.roll_back,
     "order": delivery.deliver,
     "notice": notices.deliver,
 }

@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from moderation.models import ApiKey, Case, Client, IdempotentAnswer, Policy, PolicyVersion, Role, User, Worker
-from moderation.services import audit, clients
+from moderation.services.desk import clients
+from moderation.services.record import audit
 from moderation.tests.people import App, ana, sue, work
 from moderation.tests.platform import Platform
 

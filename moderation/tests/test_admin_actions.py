@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from moderation.models import ApiKey, Attempt, Client, Event, Notice, Order
-from moderation.services import clients
+from moderation.services.desk import clients
 from moderation.tests.appealing import failed
 from moderation.tests.moderators import sql
 from moderation.tests.people import App, ana, app, sue, work

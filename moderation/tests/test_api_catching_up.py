@@ -9,7 +9,7 @@ import pytest
 from django.db.models.functions import Now
 
 from moderation.models import Notice, Order
-from moderation.services import announcements, delivery
+from moderation.services.orders import announcements, delivery
 from moderation.tests.api_answers import assert_problem
 from moderation.tests.people import RUDE, App, app, enforced, work
 from moderation.tests.platform import Platform
@@ -72,7 +72,7 @@ def test_a_failed_order_is_sent_again_under_the_same_id_unless_it_is_superseded(
     client_app: App, platform: Platform
 ) -> None:
     from moderation.errors import IllegalMove
-    from moderation.services import webhooks
+    from moderation.services.orders import webhooks
 
     platform.behave = lambda document: (500, b"")
     case_id = enforced(client_app, "remove_content")

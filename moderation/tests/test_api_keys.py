@@ -87,7 +87,7 @@ def test_without_a_live_key_it_is_401(client_app: App, key: str) -> None:
 
 
 def test_a_key_without_the_scope_is_403(client_app: App) -> None:
-    from moderation.services import clients
+    from moderation.services.desk import clients
 
     reader = App(client_app.client, clients.new_key(client_app.client, scopes=["cases:read"]), "")
     assert_problem(reader.post("cases/", GOOD), 403, "scope_missing")

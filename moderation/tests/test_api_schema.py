@@ -42,9 +42,9 @@ def api(client_app: App) -> Any:
 
 
 OPERATIONS = [
-    "list_cases", "start_case", "start_cases", "get_case", "list_case_events", "get_statement", "resume_case",
-    "roll_back_case", "withdraw_case", "appeal", "get_appeal", "list_orders", "confirm_order", "list_effects",
-    "list_events",
+    "appeal", "confirm_order", "get_appeal", "get_case", "get_decision_schema", "get_statement", "list_appeals",
+    "list_case_events", "list_cases", "list_effects", "list_events", "list_orders", "list_policies",
+    "resume_case", "roll_back_case", "start_case", "start_cases", "withdraw_case",
 ]  # fmt: skip
 """Stable names: clients generate code from them. A new path without an entry here fails the test below."""
 

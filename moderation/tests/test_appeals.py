@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from django.test import Client as Browser
 
 from moderation.models import Appeal, Decision, PolicyVersion
-from moderation.services import appeals, policies
+from moderation.services.desk import policies
+from moderation.services.story import appeals
 from moderation.tests.api_answers import assert_problem, pointers
 from moderation.tests.appealing import AUTHOR, REPORTER, appeal, decided
 from moderation.tests.people import MILD, RUDE, App, app, work

@@ -11,7 +11,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from moderation.models import Client, Event, Scope, Seal
-from moderation.services import audit, clients
+from moderation.services.desk import clients
+from moderation.services.record import audit
 from moderation.tests.people import App, app
 
 

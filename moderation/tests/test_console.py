@@ -10,7 +10,7 @@ import pytest
 
 from moderation.errors import Conflict
 from moderation.models import Case, Decision
-from moderation.services import review
+from moderation.services.story import review
 from moderation.tests.moderators import Moderator, end_the_undo_window, hidden, lose_the_claim
 from moderation.tests.people import App, ana, ben, sue, work
 from moderation.tests.platform import Platform

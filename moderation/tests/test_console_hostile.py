@@ -7,7 +7,7 @@ import re
 
 from pytest_django import Settings
 
-from moderation.console.visible import pieces, true_spans
+from moderation.console.words.visible import pieces, true_spans
 from moderation.models import Assessment, Run
 from moderation.tests.hostile import HOSTILE
 from moderation.tests.moderators import Moderator

@@ -10,13 +10,13 @@ import dj_database_url
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from moderation.datadir import DataDir, DataDirError
+from moderation.standalone.datadir import DataDir, DataDirError
 
 ROOT = Path(__file__).resolve().parents[2]
 BOTH_AT_ONCE = """
 import sys
 from pathlib import Path
-from moderation.datadir import DataDir
+from moderation.standalone.datadir import DataDir
 sys.stdin.readline()
 print(DataDir(Path(sys.argv[1])).load_or_create().secret_key)
 """
@@ -96,7 +96,7 @@ def test_the_hold_of_a_killed_demo_is_gone(datadir: DataDir) -> None:
     holding = """
 import sys, time
 from pathlib import Path
-from moderation.datadir import DataDir
+from moderation.standalone.datadir import DataDir
 with DataDir(Path(sys.argv[1])).hold():
     print("held", flush=True)
     time.sleep(60)

@@ -18,9 +18,9 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
-from moderation.datadir import DataDir
-from moderation.embedded_cluster import SHARED, PostgresError
-from moderation.embedded_postgres import EmbeddedPostgres, serve
+from moderation.standalone.cluster import SHARED, PostgresError
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import EmbeddedPostgres, serve
 from moderation.tests.clusters import give_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +28,8 @@ PREAMBLE = """
 import sys, time
 from pathlib import Path
 import psycopg
-from moderation.datadir import DataDir
-from moderation.embedded_postgres import EmbeddedPostgres, serve
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import EmbeddedPostgres, serve
 datadir = DataDir(Path(sys.argv[1]))
 """
 STARTER = """

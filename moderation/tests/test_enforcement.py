@@ -11,9 +11,12 @@ import pytest
 from django.db.models import F
 from django.db.models.functions import Now
 
-from moderation.lifecycle import OrderStatus
 from moderation.models import Case, Order
-from moderation.services import delivery, housekeeping, outbox, review, rollback, runs, webhooks
+from moderation.services import chores as housekeeping
+from moderation.services.orders import closing, delivery, webhooks
+from moderation.services.post import outbox
+from moderation.services.story import legs, review
+from moderation.states import OrderStatus
 from moderation.tests.people import App, ben, work
 from moderation.tests.platform import Platform
 
@@ -151,7 +154,7 @@ def test_a_reversal_waits_for_a_try_that_is_in_the_air(client_app: App, platform
     work()
     client_app.decide(case_id, "remove_content")
     (offer,) = outbox.claim(starts_at_once=8)
-    runs.resume(offer.id)
+    legs.resume(offer.id)
     order = Order.objects.get()
     in_the_air = delivery.take(order.pk)
     assert in_the_air is not None
@@ -316,9 +319,9 @@ def test_a_dead_endpoint_never_keeps_a_person_from_a_second_review(client_app: A
     platform.behave = lambda document: (500, b"")
     taken_back(client_app, case_id)
     assert client_app.case(case_id)["status"] == "rolling_back"
-    assert rollback.reopen_overdue() == 0
+    assert closing.reopen_overdue() == 0
     Case.objects.update(moved_at=Now() - timedelta(minutes=11))
-    assert rollback.reopen_overdue() == 1
+    assert closing.reopen_overdue() == 1
     assert (client_app.case(case_id)["status"], client_app.case(case_id)["round"]) == ("pending_review", 2)
     assert client_app.statuses(case_id) == [("remove_content", "reversing")]
     platform.behave = lambda document: (200, b"")

@@ -13,9 +13,9 @@ from pytest_django import Settings
 
 from moderation.demo.client import Guardian
 from moderation.demo.models import Appeal, Author, Bookmark, Post, Verdict
-from moderation.lifecycle import AppealStatus
 from moderation.models import Client, Notice, Order
-from moderation.services.announcements import place
+from moderation.services.orders.announcements import place
+from moderation.states import AppealStatus
 from moderation.tests.forum import an_appeal, the_form
 from moderation.tests.people import RUDE, App, work
 

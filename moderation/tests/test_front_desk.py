@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import translation
 
 from moderation.console import words
-from moderation.lifecycle import Move
+from moderation.lifecycle import MOVES
 from moderation.models import Attempt, Case, Event, Order
 from moderation.tests.appealing import AUTHOR, REPORTER, appeal, decided, failed
 from moderation.tests.moderators import Moderator, plain, queries, sql
@@ -166,13 +166,13 @@ def test_the_case_page_costs_the_same_however_much_was_tried(client_app: App, pl
 
 
 def test_every_event_the_services_can_write_has_words() -> None:
-    sources = [file.read_text() for file in (Path(settings.BASE_DIR) / "moderation" / "services").glob("*.py")]
+    sources = [file.read_text() for file in (Path(settings.BASE_DIR) / "moderation" / "services").rglob("*.py")]
     written = set(
         re.findall(
             r'"((?:order|agent)\.\w+|appeal\.\w+|case\.(?:accepted|reported|claimed|released))"', "".join(sources)
         )
     )
-    written |= {str(move.label) for move in Move} | {"order.applied", "order.already", "order.refused"}
+    written |= {step.event for step in MOVES.values()} | {"order.applied", "order.already", "order.refused"}
     assert {"order.replayed", "order.delayed", "order.failed", "appeal.decided", "agent.thread_rebuilt"} <= written
     for language in ("en", "de", "es"):
         with translation.override(language):

@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from moderation.console import login_links
 from moderation.models import Appeal, User
-from moderation.services import review
+from moderation.services.story import review
 from moderation.tests.installing import provide
 from moderation.tests.people import RUDE, THREAT, App, ana, ben, sue, work
 from moderation.tests.platform import Platform

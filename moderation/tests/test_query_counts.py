@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from moderation.models import Order, Run
-from moderation.services import delivery, runs
+from moderation.services.orders import delivery
+from moderation.services.story import legs
 from moderation.tests.people import App, work
 from moderation.tests.platform import Platform
 
@@ -64,13 +65,13 @@ def _costs(client_app: App) -> dict[str, int]:
     work()
     count("accept a decision", lambda: client_app.decide(case_id, "remove_content", "suspend_author"))
     run = Run.objects.get(case_id=case_id, done_at=None)
-    count("resume leg", lambda: runs.resume(run.pk))
+    count("resume leg", lambda: legs.resume(run.pk))
     order = Order.objects.get(case_id=case_id, action="remove_content")
     count("deliver", lambda: delivery.deliver(order.pk))
     work()
     count("accept a rollback", lambda: client_app.roll_back(case_id))
     back = Run.objects.get(case_id=case_id, done_at=None)
-    count("rollback leg", lambda: runs.roll_back(back.pk))
+    count("rollback leg", lambda: legs.roll_back(back.pk))
     work()
     assert client_app.case(case_id)["status"] == "pending_review"
     return costs

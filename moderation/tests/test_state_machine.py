@@ -22,11 +22,14 @@ from hypothesis.stateful import (
 from pytest_django import Settings
 
 from moderation.errors import ModerationError
-from moderation.lifecycle import TERMINAL, Status
 from moderation.models import Case, Decision, Event, Notice, Order, Run
 from moderation.models.actions import ACTIONS
-from moderation.services import audit, outbox, review, rollback
-from moderation.services.review import Ruling
+from moderation.services.orders import closing
+from moderation.services.post import outbox
+from moderation.services.record import audit
+from moderation.services.story import review
+from moderation.services.story.review import Ruling
+from moderation.states import TERMINAL, Status
 from moderation.tests.environment import empty_database
 from moderation.tests.people import WORK, App, ana, app, ben, sue
 from moderation.tests.platform import Platform
@@ -268,7 +271,7 @@ class Moderation(RuleBasedStateMachine):
         self.receiver.mood = "obey"
         self._make_due()
         self._carry_out(legs=True, orders=True)
-        rollback.settle_overlooked()
+        closing.settle_overlooked()
         assert not Order.objects.exclude(status__in=TERMINAL).exists()
         resting = {Status.PENDING_REVIEW, Status.COMPLETED}
         assert set(Case.objects.values_list("status", flat=True)) <= resting

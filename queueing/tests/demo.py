@@ -25,9 +25,9 @@ from typing import Any
 import psutil
 import pytest
 
-from moderation.datadir import DataDir
-from moderation.embedded_cluster import SHARED
-from moderation.embedded_postgres import EmbeddedPostgres
+from moderation.standalone.cluster import SHARED
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import EmbeddedPostgres
 from moderation.tests.people import until
 
 ROOT = Path(__file__).resolve().parents[2]

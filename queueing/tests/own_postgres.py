@@ -18,9 +18,9 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
-from moderation.datadir import DataDir
-from moderation.embedded_cluster import SHARED
-from moderation.embedded_postgres import EmbeddedPostgres
+from moderation.standalone.cluster import SHARED
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import EmbeddedPostgres
 from moderation.tests.clusters import give_cluster
 from moderation.tests.environment import empty_database
 

@@ -27,8 +27,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
-from moderation.datadir import DataDir, Secrets
 from moderation.models import Worker
+from moderation.standalone.datadir import DataDir, Secrets
 from queueing.tests.fork_server import FORK_SERVER, ROOT, Forked
 from queueing.tests.rabbit import Node, free_port
 

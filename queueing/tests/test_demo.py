@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from moderation.datadir import DataDir
-from moderation.embedded_postgres import EmbeddedPostgres
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import EmbeddedPostgres
 from moderation.tests.people import until
 from queueing.tests.demo import (
     APPEALS,
@@ -145,7 +145,7 @@ def test_a_decision_reaches_the_forum_at_its_new_port(home: Path) -> None:
         if waiting["status"] == "pending_review":
             demo.post(
                 f"cases/{waiting['id']}/resume/",
-                {"outcome": "violation", "actions": ["remove_content"], "decided_by": "mia"},
+                {"outcome": "violation", "actions": ["remove_content"], "reason": "Rude.", "decided_by": "mia"},
             )
         page = f"{demo.said['forum_url']}posts/demo-023/"
         until(lambda: demo.get(page)[1], lambda text: "removed by the moderators" in text)

@@ -17,9 +17,9 @@ import psutil
 import psycopg
 import pytest
 
-from moderation.datadir import DataDir
-from moderation.embedded_cluster import SHARED
-from moderation.embedded_postgres import EmbeddedPostgres
+from moderation.standalone.cluster import SHARED
+from moderation.standalone.datadir import DataDir
+from moderation.standalone.postgres import EmbeddedPostgres
 from moderation.tests.people import until
 from queueing.tests.demo import NOISE, ROOT, STOP_SECONDS, a_home, environment, lives, manage, running
 from queueing.tests.processes import url_of_the_test_database

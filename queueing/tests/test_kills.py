@@ -16,9 +16,9 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from moderation.lifecycle import TERMINAL, Direction, Status
 from moderation.models import Case, Decision, Event, Notice, Order, Run, Seal
-from moderation.services import audit
+from moderation.services.record import audit
+from moderation.states import TERMINAL, Direction, Status
 from moderation.tests.people import RUDE, App, app, until
 from moderation.tests.platform import Platform
 from queueing.tests.deliveries import expire_leases, orders_told, repeated, told, wait_for_all

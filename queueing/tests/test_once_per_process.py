@@ -12,7 +12,7 @@ from django.db import connection
 
 from agents import assessors, graph
 from moderation.models import Case
-from moderation.services import runs
+from moderation.services.agent import runs
 from moderation.tests.people import App, until
 from moderation.tests.platform import Platform
 from queueing.embedded import THREADS, Embedded

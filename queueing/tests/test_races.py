@@ -13,10 +13,11 @@ import pytest
 from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
-from moderation.lifecycle import RunKind
 from moderation.models import Case, Decision, Notice, Order, Report, Run
-from moderation.services import outbox, review, runs
-from moderation.services.review import Ruling
+from moderation.services.post import outbox
+from moderation.services.story import legs, review
+from moderation.services.story.review import Ruling
+from moderation.states import RunKind
 from moderation.tests.people import RUDE, WORK, App, ana, work
 from moderation.tests.platform import Platform
 from queueing.tests.deliveries import orders_told, told
@@ -87,7 +88,7 @@ def test_one_leg_carried_out_by_six_workers_at_once_orders_once(leg: str, client
         work()
         client_app.roll_back(case_id)
     run = Run.objects.get(case_id=case_id, done_at=None)
-    at_once(*[lambda: getattr(runs, leg)(run.pk)] * 6)
+    at_once(*[lambda: getattr(legs, leg)(run.pk)] * 6)
     work()
     expected = ["remove_content", "suspend_author", *(["unsuspend_author", "restore_content"] * (leg == "roll_back"))]
     assert told(platform) == expected
@@ -131,7 +132,7 @@ def test_an_author_stays_suspended_while_one_case_is_rolled_back_and_another_dec
         assert client_app.decide(beside[author], "suspend_author").status_code == 202
         taken_back = Run.objects.get(case_id=before[author], kind=RunKind.ROLLBACK).pk
         decided = Run.objects.get(case_id=beside[author], kind=RunKind.RESUME).pk
-        at_once(lambda run=taken_back: runs.roll_back(run), lambda run=decided: runs.resume(run))
+        at_once(lambda run=taken_back: legs.roll_back(run), lambda run=decided: legs.resume(run))
     _work_without_notices()
     assert _suspended(platform) == set(authors)
     assert {client_app.case(case_id)["status"] for case_id in beside.values()} == {"completed"}
@@ -167,7 +168,7 @@ def test_an_undo_and_the_leg_it_would_stop_never_both_win(client_app: App) -> No
 
         def resume(run_id: UUID = run.pk) -> bool:
             while Run.objects.filter(pk=run_id, done_at=None, cancelled_at=None).exists():
-                runs.resume(run_id)
+                legs.resume(run_id)
             return Run.objects.filter(pk=run_id, done_at__isnull=False).exists()
 
         undone, resumed = at_once(undo, resume)

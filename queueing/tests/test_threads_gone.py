@@ -15,8 +15,10 @@ from agents.checkpoints import BorrowedSaver
 from agents.contract import AnalysisFailed, Brief, Route
 from agents.contract import Assessment as Thought
 from moderation.models import Assessment, Case, Event, Order, Run
-from moderation.services import rollback, runs
-from moderation.services.casework import CaseRows
+from moderation.services.agent import runs
+from moderation.services.agent.casework import CaseRows
+from moderation.services.orders import closing
+from moderation.services.story import legs
 from moderation.tests.people import App, work
 from moderation.tests.platform import Platform
 from queueing.tests.deliveries import expire_leases, told
@@ -254,9 +256,9 @@ def test_a_case_goes_on_when_the_last_order_in_its_line_is_cancelled_for_another
     client_app.roll_back(shorter)
     for case_id in (longer, shorter):
         run = Run.objects.get(case_id=case_id, done_at=None)
-        (runs.resume if run.kind == "resume" else runs.roll_back)(run.pk)
+        (legs.resume if run.kind == "resume" else legs.roll_back)(run.pk)
     work()
-    assert rollback.settle_overlooked() == 1
+    assert closing.settle_overlooked() == 1
     assert [client_app.case(case_id)["status"] for case_id in (longer, shorter)] == [
         "completed" if keep else "pending_review",
         "pending_review",

@@ -11,7 +11,7 @@ from django.db import ProgrammingError
 
 from moderation.errors import ModerationError
 from moderation.models import Scope
-from moderation.services import clients
+from moderation.services.desk import clients
 
 LONGEST_NAME = 200
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 
-from moderation.services import audit
+from moderation.services.record import audit
 
 
 class Command(BaseCommand):

@@ -25,14 +25,20 @@ from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.table import Table
 
-from moderation.datadir import DataDirError, Secrets
-from moderation.embedded_postgres import EmbeddedPostgres, serve
 from moderation.models import Client
-from moderation.services.wakeup import connection_parameters
-from queueing import demo_accounts, demo_once, demo_reset, demo_seed, web_server
-from queueing.demo_postman import LOG, Children, at_work, masked_broker
-from queueing.demo_voice import Person, Ready, Voice
-from queueing.stopping import Stopping
+from moderation.services.post.wakeup import connection_parameters
+from moderation.standalone.datadir import DataDirError, Secrets
+from moderation.standalone.postgres import EmbeddedPostgres, serve
+from queueing.demo import (
+    accounts,
+    once,
+    reset,
+    seed,
+    web_server,
+)
+from queueing.demo.postman import LOG, Children, at_work, masked_broker
+from queueing.demo.stopping import Stopping
+from queueing.demo.voice import Person, Ready, Voice
 
 LOOK_AFTER_CHILDREN_SECONDS = 1.0
 
@@ -63,7 +69,7 @@ class Command(BaseCommand):
             with stopping.on_signals():
                 try:
                     code = Demo(voice, stopping, options).run()
-                except (DataDirError, web_server.CannotListen, demo_once.DidNotHold) as error:
+                except (DataDirError, web_server.CannotListen, once.DidNotHold) as error:
                     raise CommandError(str(error)) from error
                 except (OperationalError, PoolTimeout) as error:
                     raise CommandError(f"The database cannot be used: {error}".strip()) from error
@@ -110,7 +116,7 @@ class Demo:
         if self._options["reset"]:
             self._step("Emptying the database")
             where = f"{connection.settings_dict['NAME']} of DATABASE_URL" if settings.DATABASE_URL else "of the demo"
-            tables = demo_reset.drop_everything()
+            tables = reset.drop_everything()
             self._voice.say(f"Dropped Guardian's own {tables} tables in the database {where}, and nothing else.")
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -121,8 +127,8 @@ class Demo:
     def _serve(self, server: web_server.WebServer, secrets: Secrets) -> int:
         _switch_forum_on(server.url, secrets)
         self._step("Making the people and the forum")
-        people = demo_accounts.have_people(secrets)
-        forum = demo_accounts.have_forum(secrets, url=server.url)
+        people = accounts.have_people(secrets)
+        forum = accounts.have_forum(secrets, url=server.url)
         self._step("Starting the web server")
         server.start()
         with contextlib.ExitStack() as stack:
@@ -145,14 +151,14 @@ class Demo:
     def _seed(self, forum: Any) -> None:
         from moderation.demo.views import guardian
 
-        left = demo_seed.sow(guardian(), forum, step=self._step, progress=self._voice.count, check=self._stopping.check)
+        left = seed.sow(guardian(), forum, step=self._step, progress=self._voice.count, check=self._stopping.check)
         if left:
             self._voice.say(f"{left} of the posts are still on their way; the next start goes on with their stories.")
 
     def _once(self, secrets: Secrets) -> int:
-        platform = demo_once.Platform(secrets.webhook_secret)
-        client = demo_once.client_for(platform.url, secrets)
-        journey = demo_once.Journey(client, platform, self._stopping.check)
+        platform = once.Platform(secrets.webhook_secret)
+        client = once.client_for(platform.url, secrets)
+        journey = once.Journey(client, platform, self._stopping.check)
         with contextlib.ExitStack() as stack:
             stack.callback(platform.close)
             self._step("Taking one case through its life")
@@ -161,14 +167,14 @@ class Demo:
             reason = ""
             try:
                 journey.walk()
-            except demo_once.DidNotHold as error:
+            except once.DidNotHold as error:
                 reason = str(error)
-            Client.objects.filter(name=demo_once.NAME).update(is_active=False)  # its address is gone with this process
+            Client.objects.filter(name=once.NAME).update(is_active=False)  # its address is gone with this process
             self._voice.end_step()
             self._tell(journey.steps, reason)
         return 1 if reason else 0
 
-    def _tell(self, steps: list[demo_once.Step], reason: str) -> None:
+    def _tell(self, steps: list[once.Step], reason: str) -> None:
         if self._options["json"]:
             self._voice.line({"ok": not reason, "reason": reason or None, "steps": [asdict(step) for step in steps]})
             return
@@ -208,7 +214,7 @@ def _ready(url: str, secrets: Secrets, people: list[Any]) -> Ready:
         users=[
             Person(
                 username=user.username,
-                password=demo_accounts.password_of(user.username, secrets),
+                password=accounts.password_of(user.username, secrets),
                 role=user.role,
                 login_url=url + link_for(user),
             )

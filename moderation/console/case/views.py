@@ -1,0 +1,139 @@
+"""One case: look, claim, decide, undo; and what supervisors do to it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from moderation.console.case.answering import act, as_panel, look, refused, show
+from moderation.console.case.forms import DecisionForm, WhyForm, agreed, typed
+from moderation.console.case.panels import APPEALS, ORDERS, ROLLBACK, UNDO, panel
+from moderation.console.doors import Request, console_page
+from moderation.errors import ModerationError, NotAllowed, NotFound, Unacceptable
+from moderation.selectors import access
+from moderation.services.desk import policies
+from moderation.services.orders import delivery
+from moderation.services.story import appeals as objections
+from moderation.services.story import review, rollback
+
+
+@require_GET
+@console_page
+def case(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    """`?seen=` the print of a page that looks again: 204 while nothing has changed. `?agree=1`: the agent's
+    recommendation filled in, for browsers without JavaScript."""
+    page = look(request, case_id)
+    if request.htmx and request.GET.get("seen") == page.print:
+        return HttpResponse(status=204)
+    suggestion = agreed(page.assessment, policies.current_versions()) if "agree" in request.GET else None
+    return show(request, page, typed=suggestion if page.mine else None)
+
+
+@require_POST
+@console_page
+def claim(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    return act(request, case_id, lambda: review.claim(case_id, request.user), typed=typed(request.POST))
+
+
+@require_POST
+@console_page
+def release(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    return act(request, case_id, lambda: review.release(case_id, request.user))
+
+
+@require_POST
+@console_page
+def undo(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    return act(request, case_id, lambda: review.undo(case_id, request.user), about=UNDO)
+
+
+@require_POST
+@console_page
+def heartbeat(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    """Prolong the claim of an open page. What was typed stays where it is: only a panel comes back, if anything."""
+    try:
+        review.renew(case_id, request.user, claim_token=request.POST.get("claim_token", ""))
+    except NotFound:
+        raise
+    except ModerationError as error:
+        page = look(request, case_id)
+        context = {"panel": panel(error, page), "page": page, "case": page.case}
+        return as_panel(render(request, "console/_conflict.html", context, status=error.status))
+    return HttpResponse(status=204)
+
+
+@require_POST
+@console_page
+def decide(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    form = DecisionForm(request.POST, versions=policies.current_versions())
+    if not form.is_valid():
+        return refused(request, case_id, Unacceptable(""), form=form)
+    version, token = request.POST.get("version", ""), request.POST.get("claim_token", "")
+    seen = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
+    ruling = form.ruling()
+    return act(
+        request,
+        case_id,
+        lambda: review.decide_in_console(case_id, request.user, ruling, claim_token=token, version=seen),
+        form=form,
+    )
+
+
+@require_POST
+@console_page
+def inadmissible(request: Request, appeal_id: uuid.UUID) -> HttpResponse:
+    """Close an appeal without judging it. What was typed into the decision meanwhile stays."""
+    case_id = access.case_of_appeal(appeal_id, user=request.user)
+    why = WhyForm(request.POST)
+
+    @transaction.atomic
+    def close() -> None:
+        reason, name = why.reason(), request.user.get_username()
+        appeal = access.locked_appeal(appeal_id, user=request.user)
+        if appeal.decision is not None and appeal.decision.decider == review.fold(name):
+            raise NotAllowed("This person made the decision that is appealed.", code="same_reviewer")
+        objections.declare_inadmissible(appeal, reason=reason, actor=name)
+
+    return act(request, case_id, close, about=APPEALS, typed=typed(request.POST), why=why, at=str(appeal_id))
+
+
+@require_POST
+@console_page
+def roll_back(request: Request, case_id: uuid.UUID) -> HttpResponse:
+    """Take the decision back and open the case for somebody else."""
+    why = WhyForm(request.POST)
+
+    @transaction.atomic
+    def back() -> None:
+        _supervisors_only(request)
+        reason = why.reason()
+        rollback.roll_back(
+            access.locked_case(case_id, user=request.user),
+            reason=reason,
+            requested_by=request.user.get_username(),
+            keep_in_force=why.cleaned_data["keep_in_force"],
+        )
+
+    return act(request, case_id, back, about=ROLLBACK, why=why)
+
+
+@require_POST
+@console_page
+def replay(request: Request, order_id: uuid.UUID) -> HttpResponse:
+    """Send an order again that could not be delivered."""
+    case_id = access.case_of_order(order_id, user=request.user)
+
+    def again() -> None:
+        _supervisors_only(request)
+        delivery.replay(order_id, actor=request.user.get_username())
+
+    return act(request, case_id, again, about=ORDERS, typed=typed(request.POST))
+
+
+def _supervisors_only(request: Request) -> None:
+    if not request.user.is_supervisor:
+        raise NotAllowed("Only a supervisor can do this.", code="supervisors_only")

@@ -1,0 +1,48 @@
+"""What must happen by itself; every job is safe to run twice at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from moderation.models import IdempotentAnswer, Order, Worker
+from moderation.services.orders import announcements, closing, delivery, webhooks
+from moderation.services.record import audit
+from moderation.states import CONFIRMED, Direction, OrderStatus
+
+ANSWERS_KEPT = timedelta(hours=48)
+
+
+def end_expired_suspensions() -> int:
+    """Suspensions whose time has come are over; the client ends them itself."""
+    return Order.objects.filter(
+        direction=Direction.APPLY,
+        status__in=[*CONFIRMED, OrderStatus.RETAINED],
+        expires_at__lte=Now(),
+    ).update(status=OrderStatus.EXPIRED, released_at=Now())
+
+
+def forget_old_answers() -> int:
+    """Idempotency keys are remembered for 48 hours."""
+    return IdempotentAnswer.objects.filter(created_at__lt=Now() - ANSWERS_KEPT).delete()[0]
+
+
+def forget_dead_workers() -> int:
+    """Workers that said nothing for an hour."""
+    return Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()[0]
+
+
+JOBS: dict[str, Callable[[], int]] = {
+    "feed": announcements.place,
+    "seal": audit.seal,
+    "probe": webhooks.probe_failing_endpoints,
+    "reopen": closing.reopen_overdue,
+    "settle": closing.settle_overlooked,
+    "expire": end_expired_suspensions,
+    "give-up": delivery.give_up_unfetched,
+    "forget-answers": forget_old_answers,
+    "forget-workers": forget_dead_workers,
+}
+"""By name; how often each runs is the postman's to know (queueing.celery.SCHEDULE)."""

@@ -1,0 +1,127 @@
+"""What Guardian tells a client app: one row per announcement, written in the transaction of what it announces.
+
+The row is the webhook's body, the outbox of that webhook (an order has its own row and line) and the entry of the
+client's feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from moderation.models import Case, Client, Notice, Order
+from moderation.selectors.statement import statement
+from moderation.services.post.wakeup import wake_relay
+from moderation.states import Direction
+
+
+def announce_case(case: Case, what: str, **more: Any) -> None:
+    """Tell the client what happened to a case."""
+    announce(
+        case.client_id,
+        what,
+        {
+            "case_id": str(case.pk),
+            "content_id": case.content_id,
+            "author_id": case.author_id,
+            "status": case.status,
+            "outcome": case.outcome or None,
+            "round": case.round,
+            "version": case.version,
+            **more,
+        },
+        case=case,
+        priority=case.priority,
+    )
+
+
+def announce_completed(case: Case) -> None:
+    """Tell the client that a case has ended: whom to tell (its author and reporters), and the statement of reasons
+    that the author has a right to."""
+    reporters = list(case.reports.order_by("pk").values_list("reporter_id", flat=True))
+    reasons = statement(case.decision) if case.decision is not None else None
+    announce_case(case, "case.completed", reporters=reporters, statement=reasons)
+
+
+def announce(client_id: int, what: str, data: dict[str, Any], *, case: Case | None = None, priority: int = 1) -> Notice:
+    """Tell the client something. Delivered by webhook if it has one, and always in its feed."""
+    now = timezone.now()
+    notice = Notice.objects.create(
+        id=uuid7(),
+        client_id=client_id,
+        case=case,
+        type=what,
+        document={"type": what, "timestamp": now.isoformat(), "data": data},
+        priority=priority,
+        created_at=now,
+    )
+    wake_relay()
+    return notice
+
+
+def announce_orders(orders: Sequence[Order]) -> None:
+    """Put orders, just planned, into their clients' feeds; the documents are what their webhooks say at every try."""
+    Notice.objects.bulk_create(
+        [
+            Notice(
+                client_id=order.client_id,
+                case_id=order.case_id,
+                order=order,
+                type=document["type"],
+                document=document,
+                priority=order.priority,
+            )
+            for order, document in ((order, _document(order)) for order in orders)
+        ]
+    )
+
+
+@transaction.atomic
+def place() -> int:
+    """Give every committed announcement its place in the feeds; answers how many. Safe to run twice at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('guardian-feed', 0))")
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(
+            """
+            UPDATE moderation_notice SET position = last.position + fresh.turn
+            FROM (SELECT id, row_number() OVER (ORDER BY created_at, id) AS turn
+                  FROM moderation_notice WHERE position IS NULL) AS fresh,
+                 (SELECT coalesce(max(position), 0) AS position FROM moderation_notice) AS last
+            WHERE moderation_notice.id = fresh.id
+            """
+        )
+        placed: int = cursor.rowcount
+    return placed
+
+
+def ping(client: Client) -> Notice:
+    """A notice that says nothing, to try an endpoint."""
+    return announce(client.pk, "ping", {})
+
+
+def _document(order: Order) -> dict[str, Any]:
+    apply = order.direction == Direction.APPLY
+    case = order.decision.case  # of a suspension sent again: the case that wants it, not the one that let it go
+    data: dict[str, Any] = {
+        "order_id": str(order.pk),
+        "action": order.action,
+        "params": order.params,
+        "case_id": str(case.pk),
+        "content_id": case.content_id,
+        "author_id": case.author_id,
+        "decision_id": str(order.decision_id),
+        "sequence": order.sequence,
+    }
+    if not apply:
+        data["reverses"] = str(order.names_id)
+    return {
+        "type": "action.apply" if apply else "action.reverse",
+        "timestamp": timezone.now().isoformat(),
+        "data": data,
+    }

@@ -1,0 +1,39 @@
+"""Chapter 3: a case is taken back and opened for a second, different pair of eyes."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from moderation.errors import IllegalMove
+from moderation.lifecycle import check, move
+from moderation.models import Case, Run
+from moderation.services.agent import runs
+from moderation.services.orders import closing
+from moderation.states import Move, RunKind, Status
+
+
+@transaction.atomic
+def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool = False) -> Run:
+    """Reverse what the decision in force did, last first, and reopen the case. `case` was fetched locked.
+
+    `keep_in_force`: reopen without reversing; the next decision then takes over or releases what stands.
+    Raises IllegalMove unless the case is completed, or enforcing with its orders already given.
+    """
+    check(case, Move.ROLL_BACK)
+    if case.status == Status.ENFORCING and not orders_are_given(case):
+        raise IllegalMove("The decision is only just being carried out. Try again in a moment.")
+    run = runs.queue(case, RunKind.ROLLBACK, requested_by=requested_by, reason=reason, keep_in_force=keep_in_force)
+    move(
+        case,
+        Move.ROLL_BACK,
+        actor=requested_by,
+        outcome="",
+        data={"reason": reason, "keep_in_force": keep_in_force},
+        **({} if keep_in_force else {"decision": None}),
+    )
+    return run
+
+
+def orders_are_given(case: Case) -> bool:
+    """Has the agent carried the decision of this round out?"""
+    return closing.leg_is_done(case, RunKind.RESUME)

@@ -1,0 +1,42 @@
+"""The content is gone on the client's side: the case ends, whatever state it is in."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from moderation.errors import IllegalMove
+from moderation.lifecycle import check, move
+from moderation.models import Case
+from moderation.models.case import NO_CLAIM
+from moderation.services.orders import announcements, enforcement
+from moderation.services.story import answers
+from moderation.states import OPEN_APPEALS, AppealStatus, Move, Outcome
+
+
+@transaction.atomic
+def withdraw(case: Case, *, reason: str, keep_in_force: bool = True, actor: str) -> None:
+    """End `case` (fetched locked). What was applied is left as it is, or reversed where `keep_in_force` is false.
+
+    What the agent had still to do is cancelled and open appeals are closed. Raises IllegalMove when it was withdrawn
+    before.
+    """
+    check(case, Move.WITHDRAW)
+    if case.outcome == Outcome.WITHDRAWN:
+        raise IllegalMove("This case was withdrawn already.")
+    case.runs.filter(done_at=None, cancelled_at=None).update(cancelled_at=Now())
+    if not keep_in_force:
+        enforcement.plan_reversals(case)
+    for appeal in case.appeals.filter(status__in=OPEN_APPEALS):
+        answers.close(case, appeal, AppealStatus.WITHDRAWN, answer=reason, actor=actor)
+    still_held = case.decision is not None and case.orders.filter(released_at=None, undoes=None).exists()
+    move(
+        case,
+        Move.WITHDRAW,
+        actor=actor,
+        outcome=Outcome.WITHDRAWN,
+        **NO_CLAIM,
+        data={"reason": reason, "keep_in_force": keep_in_force},
+        **({} if still_held else {"decision": None}),
+    )
+    announcements.announce_completed(case)
