@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from moderation.api import bodies, representations, shapes
 from moderation.api.authentication import client_of
-from moderation.api.doors import Door, PostDoor, case_to_change
+from moderation.api.doors import Door, PostDoor, actor_of, case_to_change
 from moderation.api.paging import PAGED, PAGING, Pages
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Scope
@@ -37,7 +37,7 @@ class CaseAppeals(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.AppealBody(data=request.data)
         body.is_valid(raise_exception=True)
-        appeal = appeals.submit(case, **body.validated_data)
+        appeal = appeals.submit(case, **body.validated_data, by=actor_of(request))
         document = representations.appeal(appeal, request)
         return Response(document, status=201, headers={"Location": request.build_absolute_uri(document["url"])})
 

@@ -61,7 +61,7 @@ class Cases(PostDoor):
     def act(self, request: Request, **at: Any) -> Response:
         body = bodies.StartBody(data=request.data)
         body.is_valid(raise_exception=True)
-        accepted = intake.start(client_of(request), body.submission(), actor=actor_of(request))
+        accepted = intake.start(client_of(request), body.submission(), by=actor_of(request))
         # Of a case that is only just written there is nothing to load but its report.
         known = new_dossier if not accepted.merged else lambda case: dossiers([case])[0]
         found = known(accepted.case) if may_read(request) else Dossier(accepted.case)
@@ -87,7 +87,7 @@ class CaseBatch(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        return Response(batch.start(client_of(request), request.data, actor=actor_of(request)), status=202)
+        return Response(batch.start(client_of(request), request.data, by=actor_of(request)), status=202)
 
 
 class OneCase(Door):
@@ -154,7 +154,7 @@ class Resume(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.ResumeBody(data=request.data)
         body.is_valid(raise_exception=True)
-        review.decide_over_api(case, body.ruling(), decided_by=body.validated_data["decided_by"])
+        review.decide_over_api(case, body.ruling(), decided_by=body.validated_data["decided_by"], by=actor_of(request))
         return case_response(case.pk, request, 202)
 
 
@@ -174,7 +174,8 @@ class Rollback(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.RollbackBody(data=request.data)
         body.is_valid(raise_exception=True)
-        rollback.roll_back(case, **body.validated_data)
+        said = body.validated_data
+        rollback.roll_back(case, **said, by=actor_of(request).naming(said["requested_by"]))
         return case_response(case.pk, request, 202)
 
 
@@ -194,7 +195,7 @@ class Withdraw(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.WithdrawBody(data=request.data)
         body.is_valid(raise_exception=True)
-        withdrawal.withdraw(case, **body.validated_data, actor=actor_of(request))
+        withdrawal.withdraw(case, **body.validated_data, by=actor_of(request))
         return case_response(case.pk, request, 202)
 
 

@@ -17,6 +17,7 @@ from moderation.api.authentication import client_of, key_of, may_read
 from moderation.api.parsing import BODY_LIMIT, Malformed, TooLarge
 from moderation.errors import FieldTrouble, PreconditionFailed, Unacceptable
 from moderation.models import Case
+from moderation.rights import Actor
 from moderation.selectors.access import locked_case, the_case
 from moderation.selectors.dossier import Dossier, dossiers
 from moderation.services.desk import limits
@@ -125,9 +126,9 @@ def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
         raise Unacceptable("The request has parameters that are not understood here.", errors=troubles)
 
 
-def actor_of(request: Request) -> str:
-    """How this client is named in a case's history."""
-    return f"client:{client_of(request).name}"
+def actor_of(request: Request) -> Actor:
+    """The client that is calling, with what its key may do."""
+    return Actor.of_client(client_of(request), key_of(request).scopes)
 
 
 def _etag(case: Case) -> str:

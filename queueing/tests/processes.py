@@ -92,6 +92,10 @@ class Process:
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
 
+    def lines(self, since: int = 0) -> list[str]:
+        """What it has written so far, without the first `since` lines."""
+        return self.log.read_text(errors="replace").splitlines()[since:]
+
 
 @dataclass
 class House:
@@ -129,6 +133,23 @@ class House:
         self._wait(process, lambda: "ready" in process.log.read_text(errors="replace"), may_die=True)
         return process
 
+    def relay(self) -> Process:
+        """`manage.py relay`, once it says what it does."""
+        process = self._start("relay", [sys.executable, str(ROOT / "manage.py"), "relay"], fault="")
+        self._wait(process, lambda: "Ctrl-C ends it" in process.log.read_text(errors="replace"))
+        return process
+
+    def beat(self) -> Process:
+        """`celery -A queueing beat`, once its banner is out."""
+        command = [sys.executable, "-m", "celery", "-A", "queueing", "beat", "--loglevel=INFO"]
+        process = self._start("beat", command, fault="")
+        self._wait(process, lambda: "beat: Starting" in process.log.read_text(errors="replace"))
+        return process
+
+    def script(self, name: str, program: str) -> Process:
+        """A program of a test's own, with the house's settings."""
+        return self._start(name, [sys.executable, "-c", program], fault="")
+
     def web(self, *, fault: str = "", port: int = 0) -> Process:
         """gunicorn on loopback, once it answers."""
         port = port or free_port()
@@ -154,7 +175,7 @@ class House:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "moderation.settings",
-            "SECRET_KEY": django_settings.SECRET_KEY,
+            # SECRET_KEY comes from there: with one in the environment the directory, and its permission, is not read.
             "GUARDIAN_HOME": str(self.home),
             "DATABASE_URL": self.database_url,
             "BROKER_URL": self.broker_url,

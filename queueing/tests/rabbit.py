@@ -83,6 +83,15 @@ class Node:
             self._server.wait()
         self._server = None
 
+    def control(self, *words: str) -> None:
+        """`rabbitmqctl`: a second of processor at every call."""
+        done = self._run([str(SERVER.with_name("rabbitmqctl")), *words])
+        assert done.wait(60) == 0, self._last_words()
+
+    def permit(self, pattern: str = ".*") -> None:
+        """What the house's user may configure, write and read; `^$`: nothing."""
+        self.control("set_permissions", "guest", pattern, pattern, pattern)
+
     def remove(self) -> None:
         self.kill()
         if self._epmd is not None:

@@ -59,7 +59,7 @@ def plan(case: Case, decision: Decision) -> None:
         note(
             case,
             "order.planned",
-            actor=SYSTEM,
+            by=SYSTEM,
             orders=[{"id": str(order.id), "action": order.action} for order in applies],
         )
 
@@ -75,7 +75,7 @@ def plan_reversals(case: Case) -> None:
     note(
         case,
         "order.reversals_planned",
-        actor=SYSTEM,
+        by=SYSTEM,
         orders=[{"id": str(order.id), "action": order.action, "status": order.status} for order in held],
     )
 
