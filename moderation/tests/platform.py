@@ -18,7 +18,8 @@ Answer = tuple[int, bytes]
 
 
 class Platform:
-    """Receives webhooks: orders as (webhook-id, document) in `received`, other notices in `notices`.
+    """Receives webhooks: orders as (webhook-id, document) in `received`, other notices in `notices`; `times`: what the
+    signatures of all say, in seconds.
 
     `behave` may be replaced: it gets the document and gives (status, body); status 0 cuts the line unanswered."""
 
@@ -26,6 +27,7 @@ class Platform:
         self.secret = ""
         self.received: list[tuple[str, dict[str, Any]]] = []
         self.notices: list[dict[str, Any]] = []
+        self.times: list[int] = []
         self.behave: Callable[[dict[str, Any]], Answer] = lambda document: (200, b"")
         self._changed = threading.Condition()
         platform = self
@@ -39,6 +41,7 @@ class Platform:
                 if platform.secret:
                     Webhook(platform.secret).verify(body, dict(self.headers.items()))
                 with platform._changed:
+                    platform.times.append(int(self.headers["webhook-timestamp"]))
                     if document["type"].startswith("action."):
                         platform.received.append((self.headers["webhook-id"], document))
                     else:

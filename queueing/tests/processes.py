@@ -46,6 +46,14 @@ ended.wait()
 ending.stop()
 os._exit(0)
 """
+DELIVERER = """
+import datetime, sys, uuid
+import django
+django.setup()
+from moderation.services.orders import delivery, webhooks
+webhooks.LEASE = datetime.timedelta(seconds=float(sys.argv[2]))
+delivery.deliver(uuid.UUID(sys.argv[1]))
+"""
 STANDBY = """
 import sys
 import django
@@ -104,6 +112,13 @@ class Process:
         assert self.popen.returncode == -signal.SIGKILL, f"it died of itself:\n{self.last_words()}"
         self.kill()
 
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP and SIGCONT."""
+        self.popen.send_signal(number)
+
+    def is_stopped(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
 
@@ -149,6 +164,11 @@ class House:
         process = self._start("embedded", [sys.executable, "-c", EMBEDDED], fault=fault)
         self._wait(process, lambda: "ready" in process.log.read_text(errors="replace"), may_die=True)
         return process
+
+    def deliverer(self, order_id: object, *, lease_seconds: float, fault: str = "") -> Process:
+        """A worker's delivery of one order, in a process of its own that can be stopped by itself."""
+        command = [sys.executable, "-c", DELIVERER, str(order_id), str(lease_seconds)]
+        return self._start("deliverer", command, fault=fault)
 
     def web(self, *, fault: str = "", port: int = 0) -> Process:
         """gunicorn on loopback, once it answers."""
