@@ -86,7 +86,7 @@ class ForkServer:
         self._server: subprocess.Popen[str] | None = None
 
     def start(self, what: dict[str, Any], environment: dict[str, str], log: Path) -> Forked:
-        """`what`: {"module": a name, "argv": its arguments}, or {"code": Python, "argv": …}. Output goes to the end of `log`."""
+        """`what`: {"module": a name, "argv": its arguments}, or {"code": Python, "argv": …}; output ends `log`."""
         log.touch(0o600)
         return Forked(self, self.ask({**what, "environment": environment, "log": str(log)}))
 
