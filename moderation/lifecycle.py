@@ -72,6 +72,8 @@ def move(case: Case, how: Move, *, by: Actor, data: dict[str, Any] | None = None
     case.status, case.version = target, case.version + 1
     for name, value in changes.items():
         setattr(case, name, value)
+        if hasattr(value, "resolve_expression"):
+            delattr(case, name)  # the database has worked it out: read again when somebody asks
     Event.objects.create(
         case=case,
         type=MOVES[how].event,

@@ -41,7 +41,8 @@ JOBS: dict[str, Callable[[], int]] = {
     "reopen": closing.reopen_overdue,
     "settle": closing.settle_overlooked,
     "expire": end_expired_suspensions,
-    "give-up": delivery.give_up_unfetched,
+    "give-up": delivery.give_up_unconfirmed,
+    "deactivated": delivery.give_up_for_the_inactive,
     "forget-answers": forget_old_answers,
     "forget-workers": forget_dead_workers,
 }

@@ -78,6 +78,7 @@ _EVENTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "order.already": _named(gettext_lazy("It was so already: %(actions)s")),
     "order.refused": _named(gettext_lazy("The client refused: %(actions)s")),
     "agent.thread_rebuilt": _with_reason(gettext_lazy("The agent's memory of this case was rebuilt")),
+    "order.landed_late": _named(gettext_lazy("It came after its reversal, or may have; put right: %(actions)s")),
     "order.replayed": _named(gettext_lazy("Sent again: %(actions)s")),
     "appeal.received": lambda data: _("An appeal came in."),
     "appeal.decided": _appeal_event,

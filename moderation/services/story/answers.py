@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from moderation.models import Appeal, Case, Decision, Side
 from moderation.models.actions import ACTIONS
@@ -61,8 +61,9 @@ def close(
     actor: Actor = SYSTEM,
 ) -> None:
     """End an appeal with `status` and tell everybody concerned."""
-    appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, timezone.now()
+    appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, Now()
     appeal.save(update_fields=["status", "answer", "answered_by", "closed_at"])
+    del appeal.closed_at  # the database has worked it out: read again when somebody asks
     note(
         case,
         "appeal.decided",

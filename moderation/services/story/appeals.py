@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from moderation.clock import database_now
 from moderation.errors import IllegalMove, NotAllowed, Unacceptable
 from moderation.models import Appeal, AppealMode, Case, Decision, Severity, Side
 from moderation.rights import Actor
@@ -46,7 +46,7 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "",
     decision, round = _appealed(case, side)
     if case.appeals.filter(round=round, appellant_id=appellant_id).exists():
         raise AppealRefused("This decision was appealed by this person already.", code="already_appealed")
-    if timezone.now() > _closes(case, decision):
+    if database_now() > _closes(case, decision):
         raise AppealRefused("The time to appeal this decision is over.", code="window_closed")
     if decision is not None and not _open_to(decision, side):
         raise AppealRefused("This decision answered an appeal and is final for this side.", code="final")

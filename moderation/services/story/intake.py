@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from moderation.faultpoints import reach
 from moderation.models import Case, Client
@@ -104,7 +104,6 @@ def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.
         .values_list("content_id", "pk")
     )
     newest = dict(before)
-    now = timezone.now()
     cases = [
         Case(
             client=client,
@@ -118,7 +117,7 @@ def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.
             context=one.context,
             priority=one.priority,
             previous_id=newest.get(one.content_id),
-            due_at=now + timedelta(hours=REVIEW_HOURS[one.priority]),
+            due_at=Now() + timedelta(hours=REVIEW_HOURS[one.priority]),
         )
         for one in submissions
     ]
