@@ -82,6 +82,7 @@ def prepare_demo(argv: list[str], settings: dict[str, str]) -> None:
             settings["GUARDIAN_HOME"] = value if equals else argv[position + 1]
     datadir = DataDir.locate(settings)
     os.environ["GUARDIAN_HOME"] = str(datadir.path)
+    os.environ["GUARDIAN_DEMO"] = "1"  # its processes read the data directory, whatever else is set
     kept = datadir.load_or_create()
     api_key = kept.api_key if signing.split_api_key(kept.api_key) else signing.new_api_key()[2]
     demo = replace(kept, api_key=api_key, allow_loopback_webhooks=True)
@@ -90,6 +91,7 @@ def prepare_demo(argv: list[str], settings: dict[str, str]) -> None:
 
 
 def with_embedded_database(argv: list[str], settings: dict[str, str]) -> None:
+    from django.conf import settings as configured
     from django.core.management import execute_from_command_line
 
     from moderation.standalone.datadir import DataDir
@@ -99,6 +101,7 @@ def with_embedded_database(argv: list[str], settings: dict[str, str]) -> None:
         signal.signal(number, lambda received, frame: sys.exit(128 + received))
     datadir = DataDir.locate(settings)
     datadir.load_or_create()
+    _ = configured.SECRET_KEY  # what must not start is refused before a server is
     with serve(datadir, own=False):
         execute_from_command_line(argv)
 

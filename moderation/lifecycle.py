@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
 from moderation.models import Case, Event
+from moderation.rights import Actor
 from moderation.states import Move, Status
 
 
@@ -44,24 +45,24 @@ MOVES: dict[Move, Step] = {
 }
 
 
-def check(case: Case, by: Move) -> Status:
-    """The state `by` leads to from here. Raises IllegalMove when there is no such move."""
-    step = MOVES[by]
+def check(case: Case, how: Move) -> Status:
+    """The state `how` leads to from here. Raises IllegalMove when there is no such move."""
+    step = MOVES[how]
     if case.status not in step.sources:
         raise IllegalMove(
-            f"This case is {Status(case.status).value}: `{by.value}` is not possible now. Nothing was changed."
+            f"This case is {Status(case.status).value}: `{how.value}` is not possible now. Nothing was changed."
         )
     return step.target
 
 
-def move(case: Case, by: Move, *, actor: str, data: dict[str, Any] | None = None, **changes: Any) -> None:
+def move(case: Case, how: Move, *, by: Actor, data: dict[str, Any] | None = None, **changes: Any) -> None:
     """Move `case` and write its event, in the caller's transaction. The only writer of `Case.status`.
 
-    `actor`: who did it, as shown in the history. `data`: what else the event tells. `changes`: columns that change
+    `by`: who did it. `data`: what else the event tells. `changes`: columns that change
     with the move (round, outcome, decision, ...).
     Raises IllegalMove when the table has no such move, or when the row is no longer in the state that was read.
     """
-    source, target = case.status, check(case, by)
+    source, target = case.status, check(case, how)
     # Compare-and-set: callers hold the row's lock, but a caller that forgot to must lose here and not act twice.
     moved = Case.objects.filter(pk=case.pk, status=source).update(
         status=target, version=F("version") + 1, updated_at=Now(), moved_at=Now(), **changes
@@ -75,8 +76,8 @@ def move(case: Case, by: Move, *, actor: str, data: dict[str, Any] | None = None
             delattr(case, name)  # the database has worked it out: read again when somebody asks
     Event.objects.create(
         case=case,
-        type=MOVES[by].event,
+        type=MOVES[how].event,
         client_id=case.client_id,
-        actor=actor,
+        actor=by.label,
         data={"from": source, "to": target.value, "round": case.round, **(data or {})},
     )

@@ -45,6 +45,18 @@ class RequestIdMiddleware:
         return response
 
 
+class ApiPathMiddleware:
+    """Below /api/ a path works with and without its final slash. A redirect would turn a client's POST into a GET."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/") and not request.path.endswith("/"):
+            request.path, request.path_info = f"{request.path}/", f"{request.path_info}/"
+        return self.get_response(request)
+
+
 class DatabaseAwayMiddleware:
     """503 with Retry-After instead of a traceback, for pages; the API's own handler says it as a problem document."""
 

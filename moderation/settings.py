@@ -1,7 +1,8 @@
 """Settings: from the environment or `.env`, nothing else. `.env.example` lists every name with one line each.
 
-Without DATABASE_URL everything uses the embedded database and the secrets of the data directory ($GUARDIAN_HOME).
-Unsafe combinations refuse to start, in one sentence.
+Without DATABASE_URL everything uses the embedded database and the secrets of the data directory ($GUARDIAN_HOME); with
+DATABASE_URL and SECRET_KEY that directory is not read. Unsafe combinations refuse to start, in one sentence
+(moderation.refusals).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env
 
+from moderation import refusals
 from moderation.standalone.datadir import DataDir
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,37 +26,76 @@ LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 env = Env()
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
+
+def _list(name: str) -> list[str]:
+    return [item.strip() for item in env.list(name, []) if item.strip()]
+
+
 # --- who we are, and what we refuse ------------------------------------------------------------------------------
 
-DATA_DIR = DataDir.locate()
-DATABASE_URL: str = env.str("DATABASE_URL", "")
-BROKER_URL: str = env.str("BROKER_URL", "")
+DATABASE_URL: str = env.str("DATABASE_URL", "").strip()
+BROKER_URL: str = env.str("BROKER_URL", "").strip()
+SECRET_KEY: str = env.str("SECRET_KEY", "").strip()
+DEMO_STARTED = env.str("GUARDIAN_DEMO", "") == "1"  # said by `manage.py demo` to itself and its children
 
-_kept = None if DATABASE_URL and not DATA_DIR.path.is_dir() else DATA_DIR.load()
-SECRET_KEY: str = env.str("SECRET_KEY", "") or (_kept.secret_key if _kept else "")
-DEBUG: bool = bool(env.str("DEBUG", "")) and env.bool("DEBUG")
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", []) or LOOPBACK
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
-PUBLIC = any(host.split(":")[0] not in {"127.0.0.1", "localhost", "[", "[::1]"} for host in ALLOWED_HOSTS)
+DATA_DIR = DataDir.locate()
+# Whoever once tried the demo here, and now runs an installation, has nothing of the demo's in it.
+_kept = DATA_DIR.load() if DEMO_STARTED or not (DATABASE_URL and SECRET_KEY) else None
+EMBEDDED = "" if DATABASE_URL or DEMO_STARTED else f"DATABASE_URL is not set: the embedded database of {DATA_DIR.path}"
+_secret_key_kept = bool(_kept and not SECRET_KEY)
+SECRET_KEY = SECRET_KEY or (_kept.secret_key if _kept else "")
 # The demo's own data directory says so; nothing else ever lets a webhook reach this machine itself.
 ALLOW_LOOPBACK_WEBHOOKS: bool = bool(_kept and _kept.allow_loopback_webhooks)
+DEBUG: bool = bool(env.str("DEBUG", "")) and env.bool("DEBUG")
+ALLOWED_HOSTS: list[str] = _list("ALLOWED_HOSTS") or LOOPBACK
+CSRF_TRUSTED_ORIGINS: list[str] = _list("CSRF_TRUSTED_ORIGINS")
+PUBLIC = refusals.is_public(ALLOWED_HOSTS)
+PUBLIC_URL: str = env.str("PUBLIC_URL", "").strip().rstrip("/")
+AUDIT_KEY: str = env.str("AUDIT_KEY", "")
+# How many proxies of ours stand in front, each adding its caller to X-Forwarded-For; what comes before is mere words.
+PROXY_COUNT: int = max(0, env.int("PROXY_COUNT")) if PUBLIC and env.str("PROXY_COUNT", "") else 0
 
-if not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "SECRET_KEY is not set: put 50 random characters into the environment or .env "
-        "(python -c 'import secrets; print(secrets.token_urlsafe(50))'), or start with `manage.py demo`."
+# What agents.runner reads; passed on as a mapping, so that the agent needs no Django.
+AGENT = {
+    name: env.str(name, "").strip()
+    for name in (
+        "GROQ_API_KEY",
+        "GROQ_API_BASE",
+        "GROQ_MODEL",
+        "GROQ_FALLBACK_MODEL",
+        "LANGSMITH_TRACING",
+        "LANGSMITH_API_KEY",
+        "LANGSMITH_ENDPOINT",
+        "LANGSMITH_PROJECT",
     )
-if len(SECRET_KEY) < 32 or "change" in SECRET_KEY.lower() or SECRET_KEY.startswith("django-insecure"):
-    raise ImproperlyConfigured("SECRET_KEY is a placeholder or shorter than 32 characters: set a random one.")
-if DEBUG and PUBLIC:
-    raise ImproperlyConfigured("DEBUG is on while ALLOWED_HOSTS names a public host: turn one of the two off.")
-if "*" in ALLOWED_HOSTS:
-    raise ImproperlyConfigured("ALLOWED_HOSTS is `*`: name the hosts this installation answers for.")
+}
+LANGSMITH_RUN_URL: str = env.str("LANGSMITH_RUN_URL", "").strip()
 
-if DATABASE_URL and urlsplit(DATABASE_URL).scheme not in {"postgres", "postgresql"}:
-    raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://: Guardian works on PostgreSQL only.")
-if BROKER_URL and urlsplit(BROKER_URL).scheme not in {"amqp", "amqps"}:
-    raise ImproperlyConfigured("BROKER_URL must begin with amqp:// or amqps://: Guardian works on RabbitMQ only.")
+# The demo's forum: set by `manage.py demo`, otherwise switched off.
+FORUM_API_URL: str = env.str("GUARDIAN_FORUM_API_URL", "")
+FORUM_API_KEY: str = env.str("GUARDIAN_FORUM_API_KEY", "")
+FORUM_WEBHOOK_SECRET: str = env.str("GUARDIAN_FORUM_WEBHOOK_SECRET", "")
+DEMO = bool(FORUM_API_URL)
+
+for _sentence in refusals.refusals(
+    refusals.Installation(
+        secret_key=SECRET_KEY,
+        secret_key_kept=_secret_key_kept,
+        debug=DEBUG,
+        demo=DEMO_STARTED,
+        forum=bool(FORUM_API_URL or FORUM_API_KEY or FORUM_WEBHOOK_SECRET),
+        hosts=ALLOWED_HOSTS,
+        origins=CSRF_TRUSTED_ORIGINS,
+        database_url=DATABASE_URL,
+        broker_url=BROKER_URL,
+        public_url=PUBLIC_URL,
+        run_url=LANGSMITH_RUN_URL,
+        services={name: AGENT[name] for name in ("GROQ_API_BASE", "LANGSMITH_ENDPOINT")},
+    )
+):
+    raise ImproperlyConfigured(_sentence)
+if DEMO and urlsplit(FORUM_API_URL).hostname not in {"127.0.0.1", "localhost", "::1", *ALLOWED_HOSTS}:
+    raise ImproperlyConfigured("GUARDIAN_FORUM_API_URL is not this machine: the demo is for this machine only.")
 
 # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -82,6 +123,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "moderation.middleware.DatabaseAwayMiddleware",
+    "moderation.middleware.ApiPathMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -131,29 +173,6 @@ DATABASES["default"]["OPTIONS"] = {
     "options": f"-c search_path=public,{CHECKPOINT_SCHEMA} -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s",
 }
-
-# --- the agent ---------------------------------------------------------------------------------------------------
-
-# What agents.runner reads; passed on as a mapping, so that the agent needs no Django.
-AGENT = {
-    name: env.str(name, "")
-    for name in (
-        "GROQ_API_KEY",
-        "GROQ_API_BASE",
-        "GROQ_MODEL",
-        "GROQ_FALLBACK_MODEL",
-        "LANGSMITH_TRACING",
-        "LANGSMITH_API_KEY",
-        "LANGSMITH_ENDPOINT",
-        "LANGSMITH_PROJECT",
-    )
-}
-LANGSMITH_RUN_URL: str = env.str("LANGSMITH_RUN_URL", "")
-if LANGSMITH_RUN_URL and "{run_id}" not in LANGSMITH_RUN_URL:
-    raise ImproperlyConfigured("LANGSMITH_RUN_URL must hold {run_id}, where the run's id is put in.")
-for _name in ("GROQ_API_BASE", "LANGSMITH_ENDPOINT"):
-    if AGENT[_name] and urlsplit(AGENT[_name]).scheme not in {"http", "https"}:
-        raise ImproperlyConfigured(f"{_name} must begin with https:// (or http:// on a machine of your own).")
 
 # --- the web -----------------------------------------------------------------------------------------------------
 
@@ -221,9 +240,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "WEBHOOKS": "moderation.api.docs.WEBHOOKS",
+    "WEBHOOKS": "moderation.api.announced.WEBHOOKS",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "moderation.api.openapi.with_types",
         "moderation.api.openapi.with_examples",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -233,6 +253,8 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "moderation.states.OrderStatus",
         "AppealStatus": "moderation.states.AppealStatus",
         "Ruling": ["no_violation", "violation"],
+        "Action": "moderation.models.actions.ACTIONS",
+        "ReversingAction": "moderation.models.actions.REVERSING",
     },
     "COMPONENT_SPLIT_REQUEST": False,
 }
@@ -249,14 +271,6 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},  # its tries; that the database is away is said once, by moderation.standing
     },
 }
-
-# --- the demo's forum (set by `manage.py demo`, otherwise switched off) ------------------------------------------
-
-FORUM_API_URL: str = env.str("GUARDIAN_FORUM_API_URL", "")
-FORUM_API_KEY: str = env.str("GUARDIAN_FORUM_API_KEY", "")
-FORUM_WEBHOOK_SECRET: str = env.str("GUARDIAN_FORUM_WEBHOOK_SECRET", "")
-DEMO = bool(FORUM_API_URL)
-if DEMO and (PUBLIC or urlsplit(FORUM_API_URL).hostname not in {"127.0.0.1", "localhost", "::1", *ALLOWED_HOSTS}):
-    raise ImproperlyConfigured("The demo's forum is switched on for a public host: the demo is for this machine only.")

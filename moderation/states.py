@@ -42,6 +42,16 @@ class Move(TextChoices):
     WITHDRAW = "withdraw"
 
 
+class Door(TextChoices):
+    """What somebody came through to do something; `system`: it happens by itself."""
+
+    CONSOLE = "console"
+    API = "api"
+    ADMIN = "admin"
+    COMMAND = "command"
+    SYSTEM = "system"
+
+
 class Priority(IntegerChoices):
     """How urgent a case is; the highest goes first."""
 

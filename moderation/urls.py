@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path
+from django.views.defaults import bad_request
 
 from moderation.api import docs, health, metrics, problems
 
@@ -23,6 +25,13 @@ urlpatterns = [
 ]
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("moderation.demo.urls")))
+
+
+def handler400(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """A host that is not ours, and what else Django itself finds suspicious."""
+    if request.path.startswith("/api/"):
+        return problems.bad_request(request)
+    return bad_request(request, exception or SuspiciousOperation())
 
 
 def handler404(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -8,6 +8,7 @@ is offered again, and every task may run twice.
 
 from __future__ import annotations
 
+import logging
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moderation.settings")
@@ -15,6 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moderation.settings")
 from celery import Celery, bootsteps, signals
 from django.conf import settings
 from kombu import Exchange, Queue
+
+from queueing.consumer import speak_once
 
 LANES = ("high", "normal", "low")
 THREADS = 8
@@ -67,6 +70,8 @@ app.conf.update(
     # broker has missed its predecessor, would end with RESOURCE_LOCKED. Everything it tells stands in our own tables.
     worker_enable_remote_control=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    # A permission that is taken or a queue that is gone is an outage like any other, and never ends a worker.
+    broker_channel_error_retry=True,
     broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
@@ -78,8 +83,7 @@ app.conf.update(
         "write_timeout": 2,
     },
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1},
-    # In memory: the schedule is fixed, and every job is safe to run twice, so there is nothing to remember.
-    beat_scheduler="celery.beat:Scheduler",
+    beat_scheduler="queueing.beat:Beat",
     beat_schedule={
         name: {
             "task": "periodic",
@@ -91,6 +95,9 @@ app.conf.update(
     },
     imports=["queueing.tasks", "queueing.worker_relay"],
 )
+
+
+speak_once()
 
 
 class DeclareDeadLetters(bootsteps.StartStopStep):
@@ -108,6 +115,9 @@ app.steps["consumer"].add(DeclareDeadLetters)
 
 
 @signals.celeryd_init.connect
+@signals.beat_init.connect
 def refuse_without_broker(**_: object) -> None:
     if not settings.BROKER_URL:
-        raise SystemExit("BROKER_URL is not set: a worker needs RabbitMQ. Without one, `manage.py demo` needs none.")
+        raise SystemExit("BROKER_URL is not set: this needs RabbitMQ. Without one, `manage.py demo` needs none.")
+    if settings.EMBEDDED:
+        logging.getLogger(__name__).warning(settings.EMBEDDED)

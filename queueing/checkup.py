@@ -66,7 +66,8 @@ def check_database() -> Finding:
     try:
         with psycopg.connect(**connection_parameters(), autocommit=True) as there:  # type: ignore[arg-type]
             version = there.info.parameter_status("server_version") or "?"
-            return _good("database", f"PostgreSQL {version}, database {there.info.dbname}")
+            which = "" if settings.DATABASE_URL else f", the embedded one of {settings.DATA_DIR.path}"
+            return _good("database", f"PostgreSQL {version}, database {there.info.dbname}{which}")
     except psycopg.Error as error:
         return _bad("database", _one_line(error), "start PostgreSQL, or set DATABASE_URL to where it can be reached")
 

@@ -15,6 +15,7 @@ from django.db import close_old_connections, connection
 
 from moderation.services.post import outbox
 from moderation.services.post.outbox import Offer
+from moderation.standing import Loop
 from queueing.celery import SCHEDULE
 from queueing.relay import Relay
 from queueing.tasks import TASK_OF, periodic
@@ -31,7 +32,8 @@ class Embedded:
         self._alone = alone
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._relay = Relay(self._work_on, threads=threads)
-        self._clock = threading.Thread(target=self._keep_schedule, name="schedule", daemon=True)
+        self._clock = Loop("the schedule", self._keep_schedule, name="schedule")
+        self._due = dict.fromkeys(SCHEDULE, time.monotonic())
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -44,16 +46,18 @@ class Embedded:
     def stop(self) -> None:
         """End within about a second: what runs is finished if it is quick, what waits stays in its row."""
         self._stopping.set()
+        self._clock.stopping.set()
         self._relay.stop(timeout=1.0)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _work_on(self, offer: Offer) -> None:
+    def _work_on(self, offer: Offer) -> bool:
         self._pool.submit(self._safely, TASK_OF[offer.kind].run, str(offer.id))
+        return True
 
     def _safely(self, task: object, argument: str) -> None:
         """As a Celery worker would: an exception is logged, and the row already says when to try again."""
-        close_old_connections()
         try:
+            close_old_connections()
             task(argument)  # type: ignore[operator]
         except Exception:  # noqa: BLE001 - as a Celery worker: one task's error must not end the thread
             if not self._stopping.is_set():
@@ -61,10 +65,9 @@ class Embedded:
         finally:
             connection.close()
 
-    def _keep_schedule(self) -> None:
-        due = dict.fromkeys(SCHEDULE, time.monotonic())
-        while not self._stopping.wait(0.5):
-            for name, seconds in SCHEDULE.items():
-                if time.monotonic() >= due[name]:
-                    due[name] = time.monotonic() + seconds
-                    self._safely(periodic.run, name)
+    def _keep_schedule(self, *, afresh: bool) -> float:
+        for name, seconds in SCHEDULE.items():
+            if time.monotonic() >= self._due[name]:
+                self._due[name] = time.monotonic() + seconds
+                self._safely(periodic.run, name)
+        return 0.5

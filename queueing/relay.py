@@ -6,91 +6,71 @@ time and nothing else: what was not published is offered again.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
-from kombu.exceptions import OperationalError as BrokerAway
-from psycopg_pool import PoolTimeout
 
 from moderation.faultpoints import reach
 from moderation.models import Worker
 from moderation.services.post import outbox
 from moderation.services.post.outbox import Offer
 from moderation.services.post.wakeup import CHANNEL, connection_parameters
-from queueing.tasks import TASK_OF
+from moderation.standing import DATABASE, DATABASE_AWAY, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Loop
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 5
-LONGEST_PAUSE_SECONDS = 5.0
 
-_log = logging.getLogger(__name__)
-
-Publish = Callable[[Offer], None]
-"""Hands one offer on. Raises BrokerAway when it cannot."""
+Publish = Callable[[Offer], bool]
+"""Hands one offer on. False when it cannot now, and has said why."""
 
 
-def publish_to_broker(offer: Offer) -> None:
-    """Publish the row's id with a confirm. Raises BrokerAway; a message that was not confirmed counts as not sent."""
-    TASK_OF[offer.kind].apply_async((str(offer.id),), queue=f"guardian.{offer.lane}")
-
-
-class Relay(threading.Thread):
+class Relay(Loop):
     """`threads`: how many tasks this process can work on at once; 0 for a relay that only relays."""
 
     def __init__(self, publish: Publish, *, threads: int, poll: float = POLL_SECONDS) -> None:
-        super().__init__(name="relay", daemon=True)
+        super().__init__("the relay", self._relay, name="relay")
         self._publish = publish
         self._threads = threads
         self._poll = poll
-        self._stopping = threading.Event()
+        self._pause = 0.0
         self._listening: psycopg.Connection | None = None
         self._beat_at = 0.0
         self._cap = max(1, threads * 3 // 4)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """End after the present round."""
-        self._stopping.set()
-        if self.is_alive() and threading.current_thread() is not self:
-            self.join(timeout)
-
-    def run(self) -> None:
-        pause = 0.0
-        while not self._stopping.wait(pause):
-            try:
-                self._wait_for_news()
-                if self._stopping.is_set():
-                    break
-                self._heartbeat()
-                pause = 0.0 if self._round() else min(LONGEST_PAUSE_SECONDS, pause * 2 or 0.5)
-            except (DatabaseError, InterfaceError, PoolTimeout, psycopg.Error) as error:
-                _log.warning("the relay cannot reach the database and tries again: %s", error)
-                self._hang_up()
-                pause = min(LONGEST_PAUSE_SECONDS, pause * 2 or 0.5)
+    def _go_round(self) -> None:
+        super()._go_round()
         self._say_goodbye()
 
+    def _relay(self, *, afresh: bool) -> float:
+        if afresh:
+            self._hang_up()
+        self._wait_for_news()
+        if self.stopping.is_set():
+            return 0.0
+        self._heartbeat()
+        whole = self._round()
+        DATABASE.works()
+        self._pause = 0.0 if whole else min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
+        return self._pause
+
     def _round(self) -> bool:
-        """Claim and hand on what is due. False when the broker could not take all of it."""
+        """Claim and hand on what is due. False when not all of it could be handed on."""
         offers = outbox.claim(starts_at_once=self._cap)
         if offers:
             reach("relay.claimed")
         for number, offer in enumerate(offers):
-            try:
-                self._publish(offer)
-                reach("relay.published")
-            except BrokerAway as error:
-                _log.warning("the broker takes no messages; %d rows wait: %s", len(offers) - number, error)
+            if not self._publish(offer):
                 outbox.unoffer(offers[number:])
                 return False
+            reach("relay.published")
         return True
 
     def _wait_for_news(self) -> None:
@@ -126,6 +106,6 @@ class Relay(threading.Thread):
         try:
             if self._threads:
                 Worker.objects.filter(name=self._worker).delete()
-        except (DatabaseError, InterfaceError, PoolTimeout) as error:
-            _log.debug("the worker's row stays and ages: %s", error)
+        except DATABASE_AWAY as error:
+            DATABASE.failed(error)  # the worker's row stays, and ages
         self._hang_up()

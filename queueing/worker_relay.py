@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from celery import signals
 
+from queueing.broker import Broker
 from queueing.celery import app
-from queueing.relay import Relay, publish_to_broker
+from queueing.relay import Relay
 
 _relays: list[Relay] = []
 
@@ -13,7 +14,7 @@ _relays: list[Relay] = []
 @signals.worker_ready.connect
 def start_relay(sender: object = None, **_: object) -> None:
     threads = getattr(getattr(sender, "controller", None), "concurrency", None) or app.conf.worker_concurrency
-    relay = Relay(publish_to_broker, threads=threads)
+    relay = Relay(Broker("publishing to the broker").publish, threads=threads)
     _relays.append(relay)
     relay.start()
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from moderation import signing
 from moderation.admin.enforcement import resend
-from moderation.admin.rights import Supervised, masked, name_of, say
+from moderation.admin.rights import Supervised, actor_of, masked, say
 from moderation.models import ApiKey, Client, Order, Scope
 from moderation.outbound import OutboundError, check_url
 from moderation.services.desk import clients
@@ -88,7 +88,7 @@ class ClientAdmin(Supervised):
             failed = Order.objects.filter(client=client, status=OrderStatus.FAILED, reversals=None)
             # In the order they were planned, so that each line is what it was.
             orders = list(failed.order_by("created_at", "place")[: ORDERS_AT_ONCE + 1])
-            sent = [resend(order, name_of(request))[0] for order in orders[:ORDERS_AT_ONCE]].count(messages.SUCCESS)
+            sent = [resend(order, actor_of(request))[0] for order in orders[:ORDERS_AT_ONCE]].count(messages.SUCCESS)
             left = min(len(orders), ORDERS_AT_ONCE) - sent
             said = gettext("%(client)s: %(sent)d sent again, %(left)d overtaken by later decisions.")
             text = said % {"client": client, "sent": sent, "left": left}

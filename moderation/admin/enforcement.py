@@ -13,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from moderation.admin.rights import FoundById, ReadOnly, name_of, say
+from moderation.admin.rights import FoundById, ReadOnly, actor_of, say
 from moderation.errors import ModerationError
 from moderation.models import Attempt, Notice, Order, Subject
 from moderation.models.actions import LABELS
+from moderation.rights import Actor
 from moderation.services.orders import delivery
 from moderation.states import OrderStatus
 
@@ -61,17 +62,17 @@ class OrderAdmin(FoundById, ReadOnly):
         for order in queryset.select_related("client").order_by("created_at", "place"):
             level, said = (messages.WARNING, gettext("has not failed; left as it is"))
             if order.status == OrderStatus.FAILED:
-                level, said = resend(order, name_of(request))
+                level, said = resend(order, actor_of(request))
                 if level == messages.SUCCESS:
                     self.log_change(request, order, "sent again")
             results.append((level, f"{LABELS.get(order.action, order.action)} ({order.client}, {order.pk}): {said}"))
         say(request, results)
 
 
-def resend(order: Order, actor: str) -> tuple[int, str]:
+def resend(order: Order, by: Actor) -> tuple[int, str]:
     """Send one failed order again; answers the level and the words of the message about it."""
     try:
-        delivery.replay(order.pk, actor=actor)
+        delivery.replay(order.pk, by=by)
     except ModerationError as error:
         if error.code == "superseded":
             return messages.WARNING, gettext("overtaken by a later decision; not sent")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib import messages as told
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+
+from moderation.models import User
+from moderation.rights import Actor
+from moderation.states import Door
 
 
 class Supervised(admin.ModelAdmin):
@@ -82,9 +86,9 @@ def say(request: HttpRequest, results: list[tuple[int, str]]) -> None:
         told.info(request, _("… and %(n)d more; the list below shows them.") % {"n": len(results) - SAID_AT_MOST})
 
 
-def name_of(request: HttpRequest) -> str:
-    """Who does it, as the history shows it."""
-    return str(request.user.get_username())
+def actor_of(request: HttpRequest) -> Actor:
+    """The supervisor who is pressing."""
+    return Actor.of_user(cast(User, request.user), Door.ADMIN)
 
 
 def masked(secret: str) -> str:

@@ -10,7 +10,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from moderation.errors import NotAllowed
-from moderation.models import ApiKey, Client
+from moderation.models import ApiKey, Client, Scope
 from moderation.services.desk import clients
 
 
@@ -48,11 +48,17 @@ def client_of(request: Request) -> Client:
     return key_of(request).client
 
 
+def may_read(request: Request) -> bool:
+    """Whether the key may see a case's content."""
+    return Scope.CASES_READ in key_of(request).scopes
+
+
 class HasScope(BasePermission):
-    """Each view names the scope of each method in `scopes`."""
+    """Each view names the scope of each method in `scopes` (moderation.api.doors refuses one that does not)."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         needed = view.scopes.get("GET" if request.method == "HEAD" else request.method)
+        # None: the view has no such method, and answers 405.
         if needed is not None and needed not in key_of(request).scopes:
             raise NotAllowed(f"This key lacks the scope `{needed}`.", code="scope_missing")
         return True

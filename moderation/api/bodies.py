@@ -62,8 +62,11 @@ class StrictChoice(serializers.ChoiceField):
         return data
 
 
+# The docstrings of bodies and shapes are public: they stand in the OpenAPI document.
+
+
 class Body(serializers.Serializer):
-    """Refuses fields it does not know: a mistyped optional field must not be lost in silence."""
+    # Refuses fields it does not know: a mistyped optional field must not be lost in silence.
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict):
@@ -79,12 +82,14 @@ class Body(serializers.Serializer):
 
 
 class ReportBody(Body):
+    """Somebody's complaint about the content."""
+
     reporter_id = Text(LONGEST_ID)
     reason = Text(LONGEST_REASON)
 
 
 class StartBody(Body):
-    """POST cases/"""
+    """Content to be moderated, and perhaps somebody's report of it."""
 
     content_id = Text(LONGEST_ID)
     text = Text(LONGEST_TEXT)
@@ -167,7 +172,7 @@ class ActionField(serializers.Field):
 
 
 class ResumeBody(Body):
-    """POST cases/{id}/resume/"""
+    """A decision. The JSON Schema of what can be decided on a case is at its `links.decision_schema`."""
 
     outcome = StrictChoice(choices=sorted(ruling.value for ruling in RULINGS))
     actions = serializers.ListField(child=ActionField(), default=list, max_length=20)
@@ -188,7 +193,7 @@ class ResumeBody(Body):
 
 
 class RollbackBody(Body):
-    """POST cases/{id}/rollback/"""
+    """Why a decision is taken back, and who asked for it."""
 
     reason = Text(LONGEST_REASON)
     requested_by = PersonName(LONGEST_ID)
@@ -205,14 +210,14 @@ def _depth(value: Any) -> int:
 
 
 class WithdrawBody(Body):
-    """POST cases/{id}/withdraw/"""
+    """Why the content is gone, and whether what was applied stays."""
 
     reason = Text(LONGEST_REASON)
     keep_in_force = StrictBoolean(default=True)
 
 
 class AppealBody(Body):
-    """POST cases/{id}/appeals/"""
+    """An author's or a reporter's objection."""
 
     appellant_id = Text(LONGEST_ID)
     statement = Text(LONGEST_REASON)
@@ -225,13 +230,15 @@ class AppealBody(Body):
 
 
 class ConfirmBody(Body):
-    """POST orders/{id}/confirm/"""
+    """How an order ended on the client's platform."""
 
     result = StrictChoice(choices=["applied", "already", "refused"])
     detail = Text(LONGEST_REASON, required=False, allow_blank=True)
 
 
 class BatchBody(Body):
-    """POST cases/batch/ (for the schema; moderation.api.batch judges item by item)."""
+    """Up to 1000 starts; each is judged alone."""
+
+    # For the schema only: moderation.api.batch judges item by item.
 
     cases = StartBody(many=True)

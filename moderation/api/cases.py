@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound as NotFoundInDRF
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from moderation.api import batch, bodies, representations, shapes
-from moderation.api.authentication import client_of
+from moderation.api.authentication import client_of, may_read
+from moderation.api.decision_schema import decision_schema
 from moderation.api.doors import Door, PostDoor, actor_of, case_response, case_to_change, dossier_response
+from moderation.api.paging import PAGED, PAGING, Pages, moment
 from moderation.api.parsing import BATCH_LIMIT
 from moderation.errors import FieldTrouble, NotFound, Unacceptable
 from moderation.models import Case, Scope
 from moderation.selectors.access import cases_for, the_case
-from moderation.selectors.dossier import dossiers, new_dossier
+from moderation.selectors.dossier import Dossier, dossiers, new_dossier
 from moderation.selectors.statement import statement
 from moderation.services.story import intake, review, rollback, withdrawal
 from moderation.states import Status
 
 
-class CasePages(CursorPagination):
-    """Newest first; a cursor, no totals."""
-
-    ordering = ("-created_at", "-id")
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "limit"
-
-    def decode_cursor(self, request: Request) -> Any:
-        """DRF's, but a cursor that was made up is refused before it comes near the database."""
-        try:
-            cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.position is not None and _moment(str(cursor.position)) is None:
-                raise ValueError
-        except (NotFoundInDRF, ValueError):
-            raise Unacceptable(
-                "This cursor is none of ours.", errors=[FieldTrouble("/cursor", "Take it from `next` or `previous`.")]
-            ) from None
-        return cursor
-
-    def get_paginated_response(self, data: Any) -> Response:
-        following, previous = self.get_next_link(), self.get_previous_link()
-        links = [f'<{url}>; rel="{rel}"' for url, rel in ((following, "next"), (previous, "prev")) if url]
-        return Response(
-            {"next": following, "previous": previous, "results": data},
-            headers={"Link": ", ".join(links)} if links else {},
-        )
-
-
 class Cases(PostDoor):
     scopes = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
+    parameters = PAGED | {"status", "content_id", "author_id", "created_after", "created_before"}
 
     @extend_schema(
         operation_id="list_cases",
@@ -68,13 +39,12 @@ class Cases(PostDoor):
             OpenApiParameter("author_id", str),
             OpenApiParameter("created_after", str, description="RFC 3339 time with its offset"),
             OpenApiParameter("created_before", str, description="RFC 3339 time with its offset"),
-            OpenApiParameter("cursor", str, description="From `next` or `previous`"),
-            OpenApiParameter("limit", int, description="1 to 200, 50 by default"),
+            *PAGING,
         ],
         responses={200: shapes.CasePage},
     )
     def get(self, request: Request) -> Response:
-        page = CasePages()
+        page = Pages()
         rows = page.paginate_queryset(_filtered(cases_for(client=client_of(request)), request), request, view=self)
         return page.get_paginated_response([representations.case(dossier) for dossier in dossiers(rows or [])])
 
@@ -83,7 +53,7 @@ class Cases(PostDoor):
         summary="Start: hand in content for moderation",
         description="202 with a new case; 200 with `merged: true` when the same content and text is open already.",
         request=bodies.StartBody,
-        responses={202: shapes.StartedCase, 200: shapes.StartedCase},
+        responses={202: shapes.STARTED, 200: shapes.STARTED},
     )
     def post(self, request: Request, **at: Any) -> Any:
         return super().post(request, **at)
@@ -91,10 +61,11 @@ class Cases(PostDoor):
     def act(self, request: Request, **at: Any) -> Response:
         body = bodies.StartBody(data=request.data)
         body.is_valid(raise_exception=True)
-        accepted = intake.start(client_of(request), body.submission(), actor=actor_of(request))
+        accepted = intake.start(client_of(request), body.submission(), by=actor_of(request))
         # Of a case that is only just written there is nothing to load but its report.
-        found = dossiers([accepted.case])[0] if accepted.merged else new_dossier(accepted.case)
-        response = dossier_response(found, 200 if accepted.merged else 202)
+        known = new_dossier if not accepted.merged else lambda case: dossiers([case])[0]
+        found = known(accepted.case) if may_read(request) else Dossier(accepted.case)
+        response = dossier_response(found, request, 200 if accepted.merged else 202)
         response.data["merged"] = accepted.merged
         response["Location"] = request.build_absolute_uri(response.data["links"]["self"])
         return response
@@ -116,7 +87,7 @@ class CaseBatch(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        return Response(batch.start(client_of(request), request.data, actor=actor_of(request)), status=202)
+        return Response(batch.start(client_of(request), request.data, by=actor_of(request)), status=202)
 
 
 class OneCase(Door):
@@ -154,6 +125,19 @@ class Statement(Door):
         return Response(statement(case.decision))
 
 
+class DecisionSchema(Door):
+    scopes = {"GET": Scope.CASES_READ}
+
+    @extend_schema(
+        operation_id="get_decision_schema",
+        summary="The JSON Schema of a decision on this case",
+        description="Draft 2020-12; for forms of your own. 409 when there is nothing to decide.",
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request, case_id: UUID) -> Response:
+        return Response(decision_schema(the_case(case_id, client=client_of(request))))
+
+
 class Resume(PostDoor):
     scopes = {"POST": Scope.DECISIONS_WRITE}
 
@@ -161,7 +145,7 @@ class Resume(PostDoor):
         operation_id="resume_case",
         summary="Decide a case that waits for review",
         request=bodies.ResumeBody,
-        responses={202: shapes.CaseShape},
+        responses={202: shapes.CHANGED},
     )
     def post(self, request: Request, **at: Any) -> Any:
         return super().post(request, **at)
@@ -170,7 +154,7 @@ class Resume(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.ResumeBody(data=request.data)
         body.is_valid(raise_exception=True)
-        review.decide_over_api(case, body.ruling(), decided_by=body.validated_data["decided_by"])
+        review.decide_over_api(case, body.ruling(), decided_by=body.validated_data["decided_by"], by=actor_of(request))
         return case_response(case.pk, request, 202)
 
 
@@ -181,7 +165,7 @@ class Rollback(PostDoor):
         operation_id="roll_back_case",
         summary="Take a decision back and reopen the case for somebody else",
         request=bodies.RollbackBody,
-        responses={202: shapes.CaseShape},
+        responses={202: shapes.CHANGED},
     )
     def post(self, request: Request, **at: Any) -> Any:
         return super().post(request, **at)
@@ -190,7 +174,8 @@ class Rollback(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.RollbackBody(data=request.data)
         body.is_valid(raise_exception=True)
-        rollback.roll_back(case, **body.validated_data)
+        said = body.validated_data
+        rollback.roll_back(case, **said, by=actor_of(request).naming(said["requested_by"]))
         return case_response(case.pk, request, 202)
 
 
@@ -201,7 +186,7 @@ class Withdraw(PostDoor):
         operation_id="withdraw_case",
         summary="End a case whose content is gone",
         request=bodies.WithdrawBody,
-        responses={202: shapes.CaseShape},
+        responses={202: shapes.CHANGED},
     )
     def post(self, request: Request, **at: Any) -> Any:
         return super().post(request, **at)
@@ -210,17 +195,8 @@ class Withdraw(PostDoor):
         case = case_to_change(request, at["case_id"])
         body = bodies.WithdrawBody(data=request.data)
         body.is_valid(raise_exception=True)
-        withdrawal.withdraw(case, **body.validated_data, actor=actor_of(request))
+        withdrawal.withdraw(case, **body.validated_data, by=actor_of(request))
         return case_response(case.pk, request, 202)
-
-
-def _moment(value: str) -> datetime | None:
-    """A time with its offset, as the database takes it, in UTC; None for everything else."""
-    try:
-        moment = parse_datetime(value)
-        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _filtered(cases: QuerySet[Case], request: Request) -> QuerySet[Case]:
@@ -239,11 +215,11 @@ def _filtered(cases: QuerySet[Case], request: Request) -> QuerySet[Case]:
         if value is None:
             continue
         # An unescaped + of an offset arrives as a space.
-        moment = _moment(value) or _moment(value.replace(" ", "+"))
-        if moment is None:
+        instant = moment(value) or moment(value.replace(" ", "+"))
+        if instant is None:
             troubles.append(FieldTrouble(f"/{name}", "Must be an RFC 3339 time with its offset."))
         else:
-            cases = cases.filter(**{lookup: moment})
+            cases = cases.filter(**{lookup: instant})
     if troubles:
         raise Unacceptable("The filter cannot be applied.", errors=troubles)
     return cases

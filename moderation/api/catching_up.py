@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from moderation.api import bodies, representations, shapes
+from moderation.api import announced, bodies, representations, shapes
 from moderation.api.authentication import client_of
 from moderation.api.doors import Door, PostDoor
 from moderation.errors import FieldTrouble, Unacceptable
@@ -21,13 +21,14 @@ from moderation.services.orders.webhooks import RESULTS
 
 class Orders(Door):
     scopes = {"GET": Scope.CASES_READ}
+    parameters = frozenset({"status"})
 
     @extend_schema(
         operation_id="list_orders",
         summary="Orders to carry out now (pull mode)",
         description="Only the head of each line: confirm it, and the next one appears. For clients without a webhook.",
         parameters=[OpenApiParameter("status", str, enum=["pending"])],
-        responses={200: shapes.OrderList},
+        responses={200: announced.OrderList},
     )
     def get(self, request: Request) -> Response:
         if request.query_params.get("status", "pending") != "pending":
@@ -43,7 +44,7 @@ class Confirm(PostDoor):
         operation_id="confirm_order",
         summary="Say how an order ended (pull mode)",
         request=bodies.ConfirmBody,
-        responses={200: shapes.OrderShape},
+        responses={200: announced.ORDER},
     )
     def post(self, request: Request, **at: Any) -> Any:
         return super().post(request, **at)
@@ -60,6 +61,7 @@ class Confirm(PostDoor):
 
 class Effects(Door):
     scopes = {"GET": Scope.CASES_READ}
+    parameters = frozenset({"content_id", "author_id"})
 
     @extend_schema(
         operation_id="list_effects",
@@ -88,13 +90,14 @@ class Effects(Door):
 
 class Feed(Door):
     scopes = {"GET": Scope.CASES_READ}
+    parameters = frozenset({"after"})
 
     @extend_schema(
         operation_id="list_events",
         summary="The event feed: what webhooks announce, in order",
         description="Ask again with `after` set to the `next` of the last answer; nothing appears behind it.",
         parameters=[OpenApiParameter("after", int, description="A position; 0 from the beginning")],
-        responses={200: shapes.FeedPage},
+        responses={200: announced.FeedPage},
     )
     def get(self, request: Request) -> Response:
         asked = request.query_params.get("after", "0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,10 +13,11 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from moderation.api import idempotency, representations
-from moderation.api.authentication import client_of, key_of
+from moderation.api.authentication import client_of, key_of, may_read
 from moderation.api.parsing import BODY_LIMIT, Malformed, TooLarge
-from moderation.errors import PreconditionFailed
+from moderation.errors import FieldTrouble, PreconditionFailed, Unacceptable
 from moderation.models import Case
+from moderation.rights import Actor
 from moderation.selectors.access import locked_case, the_case
 from moderation.selectors.dossier import Dossier, dossiers
 from moderation.services.desk import limits
@@ -38,15 +40,27 @@ class KeyLimit(BaseThrottle):
 
 
 class Door(APIView):
-    """One path. `scopes`: the scope each method needs."""
+    """One path. `scopes`: the scope each method needs. `parameters`: what a GET understands behind its `?`."""
 
     scopes: dict[str, str] = {}
+    parameters: frozenset[str] = frozenset()
+    http_method_names = ["get", "post", "head"]
     body_limit = BODY_LIMIT
     throttle_classes = [KeyLimit]
     allowance: Allowance | None = None
 
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Django's, for a view that says who may use it. Raises ImproperlyConfigured, so that a forgotten scope keeps
+        the process from starting instead of letting everybody in."""
+        missing = [name for name in ("get", "post") if hasattr(cls, name) and name.upper() not in cls.scopes]
+        if missing:
+            raise ImproperlyConfigured(f"{cls.__name__} names no scope for {', '.join(missing)}.")
+        return super().as_view(**initkwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        _refuse_unknown_parameters(request, self.parameters if request.method in ("GET", "HEAD") else frozenset())
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit():
             raise Malformed("Content-Length is no number.")
@@ -85,18 +99,36 @@ def case_to_change(request: Request, case_id: UUID) -> Case:
 
 
 def case_response(case_id: UUID, request: Request, status: int) -> Response:
-    """The case as it is now, with its ETag."""
-    return dossier_response(dossiers([the_case(case_id, client=client_of(request))])[0], status)
+    """The case as it is now, with its ETag; without `cases:read` no more of it than how it stands."""
+    case = the_case(case_id, client=client_of(request))
+    found = dossiers([case])[0] if may_read(request) else Dossier(case)
+    return dossier_response(found, request, status)
 
 
-def dossier_response(dossier: Dossier, status: int) -> Response:
+def dossier_response(dossier: Dossier, request: Request, status: int) -> Response:
     """The case of a dossier, with its ETag."""
-    return Response(representations.case(dossier), status=status, headers={"ETag": _etag(dossier.case)})
+    said = representations.case(dossier)
+    if not may_read(request):
+        said = representations.brief(said)
+    return Response(said, status=status, headers={"ETag": _etag(dossier.case)})
 
 
-def actor_of(request: Request) -> str:
-    """How this client is named in a case's history."""
-    return f"client:{client_of(request).name}"
+def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
+    """A mistyped filter must not be lost in silence: it would answer with everything."""
+    sent = request.query_params
+    unknown = f"Unknown. Known: {', '.join(sorted(known)) or 'none'}."
+    troubles = [
+        FieldTrouble(f"/{name}", "Only once." if name in known else unknown)
+        for name in sent
+        if name not in known or len(sent.getlist(name)) > 1
+    ]
+    if troubles:
+        raise Unacceptable("The request has parameters that are not understood here.", errors=troubles)
+
+
+def actor_of(request: Request) -> Actor:
+    """The client that is calling, with what its key may do."""
+    return Actor.of_client(client_of(request), key_of(request).scopes)
 
 
 def _etag(case: Case) -> str:

@@ -7,6 +7,7 @@ transaction: a crash in between leaves neither an effect without an answer nor a
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 
@@ -17,8 +18,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from moderation.api import problems
-from moderation.api.authentication import client_of
+from moderation.api import problems, representations
+from moderation.api.authentication import client_of, may_read
 from moderation.errors import Conflict, ModerationError, Unacceptable
 from moderation.models import Client, IdempotentAnswer
 
@@ -42,7 +43,7 @@ def answer(request: Request, act: Callable[[], Response]) -> HttpResponse:
                 raise Conflict("The first request with this key is still being carried out.", code="in_flight")
         known = IdempotentAnswer.objects.filter(client=client, key=key).first()
         if known is not None:
-            return _replay(known, print)
+            return _replay(request, known, print)
         try:
             with transaction.atomic():
                 response = act()
@@ -59,16 +60,25 @@ def _print_of(request: Request) -> str:
     return hashlib.sha256(said).hexdigest()
 
 
-def _replay(known: IdempotentAnswer, print: str) -> HttpResponse:
+def _replay(request: Request, known: IdempotentAnswer, print: str) -> HttpResponse:
     if known.print != print:
         raise Unacceptable(
             "This Idempotency-Key was used for another request. Nothing was done.", code="idempotency_key_reused"
         )
-    response = HttpResponse(bytes(known.body), status=known.status)
+    response = HttpResponse(_as_seen_by(request, known), status=known.status)
     for name, value in known.headers.items():
         response[name] = value
     response["Idempotency-Replayed"] = "true"
     return response
+
+
+def _as_seen_by(request: Request, known: IdempotentAnswer) -> bytes:
+    """The remembered body, cut to what the present key may see: another key may have made it."""
+    body = bytes(known.body)
+    if may_read(request) or known.status >= 400:
+        return body
+    said = json.loads(body)
+    return JSONRenderer().render(representations.brief(said)) if representations.is_case(said) else body
 
 
 def _remember(client: Client, key: str, print: str, response: Response) -> HttpResponse:

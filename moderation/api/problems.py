@@ -88,6 +88,12 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
+def bad_request(request: HttpRequest) -> JsonResponse:
+    """The 400 under /api/ of requests that never reach a view: their Host header names no host of ours."""
+    document = problem(400, "bad_request", "Bad request", "The request's headers, such as Host, are not acceptable.")
+    return JsonResponse(document, status=400, content_type=CONTENT_TYPE)
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """The 404 of paths under /api/ that are no path at all."""
     document = problem(404, "not_found", "Not found", f"There is nothing at {request.path}.")

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 from rest_framework.request import Request
 
-from moderation.models import Appeal, Assessment, Decision, Event, Notice, Order
+from moderation.models import Appeal, Assessment, Decision, Event, Notice, Order, PolicyVersion
 from moderation.models.actions import ACTIONS
 from moderation.selectors.dossier import Dossier
 from moderation.selectors.feeds import Effect
@@ -59,6 +59,7 @@ def case(dossier: Dossier) -> dict[str, Any]:
         "links": {
             "self": reverse("api:case", kwargs=at),
             "events": reverse("api:case-events", kwargs=at),
+            "decision_schema": reverse("api:case-decision-schema", kwargs=at),
             "resume": reverse("api:case-resume", kwargs=at),
             "rollback": reverse("api:case-rollback", kwargs=at),
             "appeals": reverse("api:case-appeals", kwargs=at),
@@ -67,6 +68,19 @@ def case(dossier: Dossier) -> dict[str, Any]:
             "previous": reverse("api:case", kwargs={"case_id": row.previous_id}) if row.previous_id else None,
         },
     }
+
+
+BRIEF = ("id", "status", "outcome", "round", "version", "links", "merged")
+
+
+def brief(said: dict[str, Any]) -> dict[str, Any]:
+    """What a key without `cases:read` sees of a case's document: how it stands, and nothing of what was said."""
+    return {name: said[name] for name in BRIEF if name in said}
+
+
+def is_case(said: Any) -> bool:
+    """Is this a case's document, in full or in brief?"""
+    return isinstance(said, dict) and "links" in said and "round" in said
 
 
 def assessment(row: Assessment) -> dict[str, Any]:
@@ -139,6 +153,17 @@ def appeal(row: Appeal, request: Request) -> dict[str, Any]:
         "closed_at": _time(row.closed_at),
         "url": reverse("api:appeal", kwargs={"appeal_id": row.pk}),
         "status_url": request.build_absolute_uri(reverse("appeal-status", kwargs={"token": row.token})),
+    }
+
+
+def policy(row: PolicyVersion) -> dict[str, Any]:
+    return {
+        "slug": row.policy.slug,
+        "version": row.number,
+        "title": row.title,
+        "text": row.text,
+        "severity": row.severity,
+        "allowed_actions": row.allowed_actions,
     }
 
 

@@ -1,7 +1,11 @@
-"""The shapes of our answers, for the OpenAPI document. moderation.api.representations makes them; a test compares."""
+"""The shapes of our answers, for the OpenAPI document. moderation.api.representations makes them; a test compares.
+
+Docstrings here are public: they stand in that document.
+"""
 
 from __future__ import annotations
 
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers as s
 
 from moderation.models import ContentType, Severity, Side
@@ -131,6 +135,26 @@ class StartedCase(CaseShape):
     merged = s.BooleanField()
 
 
+class BriefCase(s.Serializer):
+    """What a key without `cases:read` is answered."""
+
+    id = s.UUIDField()
+    status = s.ChoiceField(choices=Status.choices)
+    outcome = s.ChoiceField(choices=Outcome.choices, allow_null=True)
+    round = s.IntegerField()
+    version = s.IntegerField()
+    links = s.DictField(child=s.CharField(allow_null=True))
+    merged = s.BooleanField(required=False)
+
+
+CHANGED = PolymorphicProxySerializer(
+    component_name="CaseOrBrief", serializers=[CaseShape, BriefCase], resource_type_field_name=None, many=False
+)
+STARTED = PolymorphicProxySerializer(
+    component_name="StartedCaseOrBrief", serializers=[StartedCase, BriefCase], resource_type_field_name=None, many=False
+)
+
+
 class CasePage(s.Serializer):
     next = s.CharField(allow_null=True)
     previous = s.CharField(allow_null=True)
@@ -201,6 +225,15 @@ class StatementShape(s.Serializer):
     automated_decision = s.CharField()
 
 
+class PolicyShape(s.Serializer):
+    slug = s.CharField()
+    version = s.IntegerField()
+    title = s.CharField()
+    text = s.CharField()
+    severity = s.ChoiceField(choices=Severity.choices)
+    allowed_actions = s.ListField(child=s.ChoiceField(choices=list(ACTIONS)))
+
+
 class AppealShape(s.Serializer):
     id = s.UUIDField()
     case_id = s.UUIDField()
@@ -219,16 +252,10 @@ class AppealShape(s.Serializer):
     status_url = s.CharField(help_text="The public page, unguessable: hand it to the appellant only")
 
 
-class OrderShape(s.Serializer):
-    id = s.UUIDField()
-    status = s.ChoiceField(choices=OrderStatus.choices)
-    type = s.ChoiceField(choices=["action.apply", "action.reverse"])
-    timestamp = s.DateTimeField()
-    data = s.DictField()  # type: ignore[assignment]
-
-
-class OrderList(s.Serializer):
-    results = OrderShape(many=True)
+class AppealPage(s.Serializer):
+    next = s.CharField(allow_null=True)
+    previous = s.CharField(allow_null=True)
+    results = AppealShape(many=True)
 
 
 class EffectShape(s.Serializer):
@@ -245,16 +272,3 @@ class EffectShape(s.Serializer):
 class EffectList(s.Serializer):
     sequence = s.IntegerField(help_text="The subject's newest; 0 where nothing was ever ordered")
     results = EffectShape(many=True)
-
-
-class Announcement(s.Serializer):
-    position = s.IntegerField()
-    id = s.CharField(help_text="The webhook-id")
-    type = s.CharField()
-    timestamp = s.DateTimeField()
-    data = s.DictField()  # type: ignore[assignment]
-
-
-class FeedPage(s.Serializer):
-    results = Announcement(many=True)
-    next = s.IntegerField()

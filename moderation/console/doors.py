@@ -17,7 +17,9 @@ from django_htmx.middleware import HtmxDetails
 
 from moderation.errors import NotFound
 from moderation.models import User
+from moderation.rights import Actor
 from moderation.services.story import review
+from moderation.states import Door
 
 
 class Request(HttpRequest):
@@ -49,6 +51,10 @@ def console_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
         return response
 
     return inner
+
+
+def actor(request: Request) -> Actor:
+    return Actor.of_user(request.user, Door.CONSOLE)
 
 
 def decider(request: Request) -> str:

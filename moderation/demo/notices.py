@@ -55,6 +55,9 @@ def take_note(webhook_id: str, document: Mapping[str, Any]) -> bool:
 def keep_appeal(post: Post, appeal_id: str, *, status: str, **said: str) -> None:
     """Remember an appeal, as a notice or the answer to our own request tells it; whichever comes first."""
     with transaction.atomic():
+        # The post first, as in `take_note`: a new appeal needs it at its commit, for the foreign key. Whoever had the
+        # post and waited for that appeal, and whoever had the appeal and waited for that post, waited for ever.
+        Post.objects.select_for_update().get(pk=post.pk)
         kept, new = Appeal.objects.select_for_update().get_or_create(
             appeal_id=appeal_id, defaults={"post": post, "status": status, **said}
         )

@@ -101,6 +101,7 @@ def obey(webhook_id: str, order: Order) -> tuple[str, str]:
 
     Answers (result, detail). Receipt and effect are one transaction, so a crash in between leaves neither.
     """
+    _lock_subject(order)
     receipt, new = Receipt.objects.get_or_create(
         webhook_id=webhook_id,
         defaults={
@@ -142,6 +143,13 @@ def keep_mark(kind: str, about: str, effect: str, sequence: int, *, is_reversal:
 def _is_overtaken(order: Order) -> bool:
     kind, about = (CONTENT, order.content_id) if order.effect in EFFECTS[CONTENT] else (AUTHOR, order.author_id)
     return not keep_mark(kind, about, order.effect, order.sequence, is_reversal=order.type == ORDERS[1])
+
+
+def _lock_subject(order: Order) -> None:
+    """Before the receipt, as the catch-up does it: the other way round the two would wait for each other."""
+    about_content = order.action in FLAGS
+    name, of = ("content_id", order.content_id) if about_content else ("name", order.author_id)
+    list((Post if about_content else Author)._default_manager.select_for_update().filter(**{name: of}))
 
 
 def _carry_out(order: Order, receipt: Receipt) -> tuple[str, str]:

@@ -40,6 +40,8 @@ ACTIONS: dict[str, Action] = {
     )
 }
 
+REVERSING = [action.reversed_by for action in ACTIONS.values() if action.reversed_by]
+"""The names of the actions that take others back."""
 DEFAULT_DAYS = 7
 MAX_DAYS = 3650
 

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from moderation.models.case import Case
+from moderation.models.client import Client
 from moderation.models.judgement import Decision
 from moderation.states import AppealStatus
 
@@ -24,6 +25,7 @@ class Appeal(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="appeals")
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")  # the case's: its list is indexed
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, null=True, blank=True, related_name="appeals")
     round = models.PositiveIntegerField()
     appellant_id = models.CharField(max_length=200)
@@ -42,6 +44,7 @@ class Appeal(models.Model):
             models.CheckConstraint(condition=models.Q(status__in=AppealStatus.values), name="appeal_known_status"),
             models.UniqueConstraint(fields=["case", "round", "appellant_id"], name="one_appeal_per_party_and_round"),
         ]
+        indexes = [models.Index(fields=["client", "-created_at", "-id"], name="appeal_by_client")]
 
     def __str__(self) -> str:
         return f"{self.side} {self.appellant_id} ({self.status})"

@@ -46,6 +46,11 @@ def locked_case(case_id: uuid.UUID, *, client: Client | None = None, user: User 
     return case
 
 
+def appeals_of(client: Client) -> QuerySet[Appeal]:
+    """The appeals of this client's cases."""
+    return Appeal.objects.filter(client=client)
+
+
 def the_appeal(appeal_id: uuid.UUID, *, client: Client) -> Appeal:
     """One appeal of this client's. Raises NotFound."""
     appeal = Appeal.objects.filter(pk=appeal_id, case__client=client).first()

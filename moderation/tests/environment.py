@@ -2,6 +2,8 @@
 
 Imported before Django's settings are (moderation.tests.settings): it chooses the database, which is `DATABASE_URL`, or
 an embedded server in a directory of its own that ends with the test run.
+
+pytest-xdist's workers share the server of the process that started them, and have a database and a directory each.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from moderation.standalone.cluster import SHARED
 from moderation.standalone.datadir import DataDir
 from moderation.standalone.postgres import serve
 
@@ -25,8 +29,12 @@ os.environ.setdefault("SECRET_KEY", "only-for-the-tests-0123456789-0123456789-01
 for _name in ("GROQ_API_KEY", "LANGSMITH_API_KEY", "LANGSMITH_TRACING", "BROKER_URL", "DEBUG"):
     os.environ.pop(_name, None)
 
+XDIST_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
 _stack = ExitStack()
-_home = Path(tempfile.mkdtemp(prefix="guardian-tests-"))
+RUN_HOME = Path(os.environ["GUARDIAN_HOME"] if XDIST_WORKER else tempfile.mkdtemp(prefix="guardian-tests-"))
+"""The directory of this run; removed at its end."""
+_home = RUN_HOME / XDIST_WORKER
 os.environ["GUARDIAN_HOME"] = str(_home)
 if not os.environ.get("DATABASE_URL"):
     _stack.enter_context(serve(DataDir(_home), own=True))
@@ -39,13 +47,15 @@ if not os.environ.get("DATABASE_URL"):
 
 def _end() -> None:
     _stack.close()
-    cluster = (_home / "pg18").resolve()
-    shutil.rmtree(_home, ignore_errors=True)
-    if cluster.parent == Path("/var/lib/guardian"):  # as root the cluster lives outside its data directory
-        shutil.rmtree(cluster, ignore_errors=True)
+    for cluster in (RUN_HOME / "pg18", RUN_HOME / "template" / "pg18"):
+        if cluster.resolve().parent == SHARED:  # as root the cluster lives outside its data directory
+            shutil.rmtree(cluster.resolve(), ignore_errors=True)
+    shutil.rmtree(RUN_HOME, ignore_errors=True)
 
 
-atexit.register(_end)
+if not XDIST_WORKER:
+    atexit.register(_end)
+
 
 KEPT = {"moderation_policy", "moderation_policyversion", "django_migrations", "django_content_type", "auth_permission"}
 
@@ -57,6 +67,8 @@ def _test_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     from django.db import connection
     from django.test.utils import setup_databases
 
+    if XDIST_WORKER:
+        connection.settings_dict["TEST"]["NAME"] = f"test_{connection.settings_dict['NAME']}_{XDIST_WORKER}"
     with django_db_blocker.unblock():
         setup_databases(verbosity=0, interactive=False, serialized_aliases=[])
     yield
@@ -76,6 +88,33 @@ def database(_test_database: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         yield
         empty_database()
         connection.close()
+
+
+@contextmanager
+def standing_on(**place: Any) -> Iterator[None]:
+    """Django's own connections, and the agent's, lead to another database (NAME, HOST …) while the block runs."""
+    from django.db import connection
+
+    before = dict(connection.settings_dict)
+    _hang_up()
+    connection.settings_dict.update(place)
+    try:
+        yield
+    finally:
+        _hang_up()
+        connection.settings_dict.update(before)
+
+
+def _hang_up() -> None:
+    from django.db import connection
+
+    from moderation.services.agent import runs
+
+    connection.close()
+    connection.close_pool()
+    if runs._agent.cache_info().currsize:
+        runs.agent().close()
+        runs._agent.cache_clear()
 
 
 def empty_database() -> None:

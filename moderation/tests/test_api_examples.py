@@ -36,6 +36,9 @@ def journey(client_app: App, platform: Platform) -> dict[str, Any]:
     batch = {"cases": [START, {"content_id": "post-2", "author_id": "carl"}]}
     note("start_cases", client_app.post("cases/batch/", batch), batch)
     work()
+    note("get_decision_schema", client_app.get(f"cases/{case_id}/decision-schema/"))
+    note("list_policies", client_app.get("policies/"))
+    seen["list_policies"]["answer"] = seen["list_policies"]["answer"][:2]
     decide = {
         "outcome": "violation",
         "actions": ["remove_content", {"action": "suspend_author", "params": {"days": 3}}],
@@ -54,6 +57,7 @@ def journey(client_app: App, platform: Platform) -> dict[str, Any]:
     second = {"outcome": "no_violation", "reason": "It was a quotation.", "decided_by": "Noah"}
     client_app.post(f"cases/{case_id}/resume/", second)
     work()
+    note("list_appeals", client_app.get("appeals/", limit="1"))
     note("get_appeal", client_app.get(f"appeals/{appeal['id']}/"))
     note("list_case_events", client_app.get(f"cases/{case_id}/events/"))
     back = {"reason": "The quotation was the insult.", "requested_by": "Sofia"}
@@ -93,6 +97,7 @@ def plain(seen: dict[str, Any]) -> dict[str, Any]:
     text = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+]00:00)", "2026-11-22T12:00:00Z", text)
     text = re.sub(r'"(\d{4}-\d\d-\d\d)"', '"2026-11-22"', text)
     text = re.sub(r"/appeals/[A-Za-z0-9_-]{43}/", "/appeals/an-unguessable-word/", text)
+    text = text.replace("http://testserver", "https://guardian.example")
     text = re.sub(r"cursor=[^\"]+", "cursor=…", text)
     text = re.sub(r"client:app-01a2[0-9-]+", "client:forum", text)
     text = re.sub(r'"id": \d+', '"id": 1', text)

@@ -10,11 +10,13 @@ from django.db.models.functions import Now
 from django.test import Client as Browser
 
 from moderation.models import Appeal, Decision, PolicyVersion
+from moderation.rights import Actor
 from moderation.services.desk import policies
 from moderation.services.story import appeals
+from moderation.states import Door
 from moderation.tests.api_answers import assert_problem, pointers
 from moderation.tests.appealing import AUTHOR, REPORTER, appeal, decided
-from moderation.tests.people import MILD, RUDE, App, app, work
+from moderation.tests.people import MILD, RUDE, App, app, sue, work
 from moderation.tests.platform import Platform
 
 
@@ -255,12 +257,12 @@ def test_an_appeal_can_be_declared_inadmissible_or_withdrawn_once(client_app: Ap
     answer = appeal(client_app, case_id)
     row = Appeal.objects.select_related("case").get()
     with pytest.raises(Unacceptable):
-        appeals.declare_inadmissible(row, reason=" ", actor="sue")
+        appeals.declare_inadmissible(row, reason=" ", actor=Actor.of_user(sue(), Door.CONSOLE))
     with transaction.atomic():
-        appeals.declare_inadmissible(row, reason="It is about another post.", actor="sue")
+        appeals.declare_inadmissible(row, reason="It is about another post.", actor=Actor.of_user(sue(), Door.CONSOLE))
     assert state(client_app, answer) == "inadmissible"
     with pytest.raises(IllegalMove):
-        appeals.withdraw(Appeal.objects.get(), reason="", actor="author")
+        appeals.withdraw(Appeal.objects.get(), reason="", actor=Actor.system())
 
 
 def test_a_withdrawn_case_closes_its_appeals_and_is_final(client_app: App, platform: Platform) -> None:

@@ -16,11 +16,13 @@ from django.utils.dateparse import parse_datetime
 
 from moderation.clock import database_now
 from moderation.models import ApiKey, Appeal, Case, Client, Notice, Order
+from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.services.orders import delivery, webhooks
 from moderation.services.post import outbox
 from moderation.services.story import legs
-from moderation.tests.people import App, app, work
+from moderation.states import Door
+from moderation.tests.people import App, app, sue, work
 from moderation.tests.platform import Platform
 
 CLOSE = timedelta(seconds=20)
@@ -106,7 +108,7 @@ def test_an_order_is_given_up_after_72_hours_of_the_database(client_app: App, pl
         )
         work()
         assert client_app.statuses(case_id) == [("remove_content", status)]
-    delivery.replay(Order.objects.get().pk, actor="sue")
+    delivery.replay(Order.objects.get().pk, by=Actor.of_user(sue(), Door.ADMIN))
     order = Order.objects.get()
     assert close(order.due_at)
     assert close(order.first_tried_at)

@@ -21,6 +21,7 @@ import pytest
 from moderation.standalone.cluster import SHARED, PostgresError
 from moderation.standalone.datadir import DataDir
 from moderation.standalone.postgres import EmbeddedPostgres, serve
+from moderation.tests.clusters import give_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PREAMBLE = """
@@ -55,10 +56,18 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def datadir(tmp_path: Path) -> Iterator[DataDir]:
+def unused(tmp_path: Path) -> Iterator[DataDir]:
+    """A data directory that is not there yet."""
     datadir = DataDir(tmp_path / "data dir")
     yield datadir
     remove(datadir)
+
+
+@pytest.fixture
+def datadir(unused: DataDir) -> DataDir:
+    """A data directory with a cluster that was never started."""
+    give_cluster(unused)
+    return unused
 
 
 def remove(datadir: DataDir) -> None:
@@ -127,8 +136,8 @@ def whole_life(datadir: DataDir) -> None:
     assert not server.running()
 
 
-def test_a_whole_life(datadir: DataDir) -> None:
-    whole_life(datadir)
+def test_a_whole_life(unused: DataDir) -> None:
+    whole_life(unused)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user is what the other tests run as")

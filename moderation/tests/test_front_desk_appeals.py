@@ -54,6 +54,7 @@ def test_the_list_has_pages_and_costs_the_same_whatever_its_length(client_app: A
     Appeal.objects.bulk_create(
         Appeal(
             case_id=first.case_id,
+            client=client_app.client,
             decision_id=first.decision_id,
             round=1,
             appellant_id=f"reader-{number}",

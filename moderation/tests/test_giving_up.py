@@ -8,10 +8,12 @@ import pytest
 
 from moderation.errors import IllegalMove
 from moderation.models import Case, Client, Order
+from moderation.rights import Actor
 from moderation.services.orders import delivery, giving_up
 from moderation.services.orders.webhooks import Reply
 from moderation.services.post import outbox
-from moderation.tests.people import WORK, App, work
+from moderation.states import Door
+from moderation.tests.people import WORK, App, sue, work
 from moderation.tests.platform import Obedient
 from moderation.tests.stopped import decided, taken
 
@@ -46,12 +48,12 @@ def test_a_deactivated_clients_orders_fail_and_its_cases_go_on(client_app: App, 
     assert not Order.objects.exclude(status="failed").exists()
     assert "deactivated" in Order.objects.filter(case_id=enforced)[0].last_error
     with pytest.raises(IllegalMove) as refused:
-        delivery.replay(Order.objects.filter(case_id=enforced)[0].pk, actor="sue")
+        delivery.replay(Order.objects.filter(case_id=enforced)[0].pk, by=Actor.of_user(sue(), Door.ADMIN))
     assert refused.value.code == "inactive"
     Client.objects.update(is_active=True)
     work()
     assert len(platform.actions) == 1, "nothing is sent by itself"
     for order in Order.objects.filter(case_id=enforced).order_by("place"):
-        delivery.replay(order.pk, actor="sue")
+        delivery.replay(order.pk, by=Actor.of_user(sue(), Door.ADMIN))
     work()
     assert platform.actions[1:] == ["remove_content", "warn_author"]

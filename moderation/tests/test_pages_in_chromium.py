@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Iterator
@@ -20,11 +21,13 @@ from pytest_django import Settings
 from moderation.console import login_links
 from moderation.models import Appeal, User
 from moderation.services.story import review
-from moderation.tests import chromium
+from moderation.tests.installing import provide
 from moderation.tests.people import RUDE, THREAT, App, ana, ben, sue, work
 from moderation.tests.platform import Platform
 
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+pytestmark = pytest.mark.xdist_group("chromium")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
@@ -60,9 +63,7 @@ def live(database: None, settings: Settings) -> Iterator[str]:
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    path, why = chromium.provide()
-    if not path:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+    path = provide("chromium", lambda: next(filter(None, map(shutil.which, CHROMIUM)), ""))
     # Playwright's sync API runs a loop in this thread, and Django would take that for asynchronous code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:

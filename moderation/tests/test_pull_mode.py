@@ -13,9 +13,11 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from moderation.models import Case, Client, Order
+from moderation.rights import Actor
 from moderation.services.orders import delivery, giving_up, webhooks
 from moderation.services.post import outbox
 from moderation.services.story import legs
+from moderation.states import Door
 from moderation.tests.moderators import Moderator
 from moderation.tests.people import App, ana, app, enforced, sue, until, work
 from moderation.tests.platform import Platform
@@ -130,7 +132,7 @@ def test_a_replayed_order_has_its_72_hours_anew(puller: App) -> None:
     listed(puller)
     Order.objects.update(listed_at=Now() - webhooks.GIVE_UP_AFTER)
     giving_up.give_up_unconfirmed()
-    delivery.replay(Order.objects.get().pk, actor="sue")
+    delivery.replay(Order.objects.get().pk, by=Actor.of_user(sue(), Door.ADMIN))
     assert giving_up.give_up_unconfirmed() == 0
     assert listed(puller) == ["remove_content"]
     assert giving_up.give_up_unconfirmed() == 0

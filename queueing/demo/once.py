@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from django.db import transaction
 
 from moderation.demo.webhooks import NotGenuine, verified
-from moderation.models import Case, Client
+from moderation.models import Case, Client, Scope
+from moderation.rights import Actor
 from moderation.selectors.access import locked_case
 from moderation.services.desk import clients
 from moderation.services.story import intake, review, rollback
@@ -87,6 +88,7 @@ class Journey:
     def __init__(self, client: Client, platform: Platform, check: Callable[[], None]) -> None:
         self.steps: list[Step] = []
         self._client = client
+        self._actor = Actor.of_client(client, Scope.values)
         self._platform = platform
         self._check = check
         self._case = Case()
@@ -122,7 +124,7 @@ class Journey:
         submission = intake.Submission(
             content_id=f"once-{name}", text=TEXT, author_id=f"author-{name}", content_type="post", language="en"
         )
-        self._case = intake.start(self._client, submission, actor=f"client:{NAME}").case
+        self._case = intake.start(self._client, submission, by=self._actor).case
 
     def _decide(self) -> None:
         self._rule(review.Ruling(Outcome.VIOLATION, ACTIONS, ("harassment",), "It insults a person."), by="mia")
@@ -134,12 +136,16 @@ class Journey:
 
     def _rule(self, ruling: review.Ruling, *, by: str) -> None:
         with transaction.atomic():
-            review.decide_over_api(locked_case(self._case.pk, client=self._client), ruling, decided_by=by)
+            review.decide_over_api(
+                locked_case(self._case.pk, client=self._client), ruling, decided_by=by, by=self._actor
+            )
 
     def _roll_back(self) -> None:
         with transaction.atomic():
             case = locked_case(self._case.pk, client=self._client)
-            rollback.roll_back(case, reason="The author says it was a quotation.", requested_by="sofia")
+            rollback.roll_back(
+                case, reason="The author says it was a quotation.", requested_by="sofia", by=self._actor.naming("sofia")
+            )
 
     # --- what must hold ------------------------------------------------------------------------------------------
 

@@ -161,7 +161,7 @@ DECIDED = (
         "¡Cállate ya con tu guitarra!",
         "normal",
         (("pablo", "Solo toco por la tarde."),),
-        Ruling("mia", "Sharp, but no insult: a label is enough.", ("harassment",), ("label_content",)),
+        Ruling("mia", "Sharp, but no insult: fewer need to see it.", ("harassment",), ("limit_visibility",)),
         appeal=Plea("pablo", "Una etiqueta no basta: lo escribe cada tarde y todos lo leen."),
     ),
     Story(
@@ -186,7 +186,7 @@ DECIDED = (
         "The film is marked NSFW for one swear word and a bare foot.",
         "low",
         (),
-        Ruling("noah", "Not explicit, but let people choose.", ("sexual",), ("age_gate",)),
+        Ruling("noah", "Not explicit, but let people choose.", ("sexual",), ("age_gate", "label_content")),
     ),
     Story(
         "viktor",
@@ -256,7 +256,7 @@ SECOND_REVIEW = (
         (RUDE_REPORT,),
         Ruling("noah", RUDE, ("harassment",), ("remove_content", MONTH)),
         "The author finds a month too long.",
-        Ruling("mia", "Rude, but it was about football: a label is enough.", ("harassment",), ("label_content",)),
+        Ruling("mia", "Rude, but about football: a warning is enough.", ("harassment",), ("warn_author",)),
     ),
     Story(
         "shopbot",

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -28,9 +29,9 @@ from django.db import connection
 
 from moderation.models import Worker
 from moderation.standalone.datadir import DataDir, Secrets
+from queueing.tests.fork_server import FORK_SERVER, ROOT, Forked
 from queueing.tests.rabbit import Node, free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 EMBEDDED = """
 import os, signal, threading
@@ -54,35 +55,19 @@ from moderation.services.orders import delivery, webhooks
 webhooks.LEASE = datetime.timedelta(seconds=float(sys.argv[2]))
 delivery.deliver(uuid.UUID(sys.argv[1]))
 """
-STANDBY = """
-import sys
-import django
-django.setup()
-import celery.bin.worker, queueing.tasks, queueing.worker_relay, agents.runner
-sys.stdin.readline()
-from celery.__main__ import main
-sys.argv[0] = "celery"
-sys.exit(main())
-"""
 
 
 @dataclass
 class Process:
     """A process of ours, with everything it starts."""
 
-    popen: subprocess.Popen[bytes]
+    popen: Forked
     log: Path
     port: int = 0
 
     @property
     def pid(self) -> int:
         return self.popen.pid
-
-    def go(self) -> None:
-        """Let a process on standby begin."""
-        assert self.popen.stdin is not None
-        self.popen.stdin.write(b"\n")
-        self.popen.stdin.close()
 
     def is_alive(self) -> bool:
         return self.popen.poll() is None
@@ -122,6 +107,10 @@ class Process:
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
 
+    def lines(self, since: int = 0) -> list[str]:
+        """What it has written so far, without the first `since` lines."""
+        return self.log.read_text(errors="replace").splitlines()[since:]
+
 
 @dataclass
 class House:
@@ -139,16 +128,10 @@ class House:
         assert self.broker_url, "a worker needs a broker"
         # Without mingle, a second in which a worker waits for answers that no other one of ours gives.
         options = ["--loglevel=INFO", "--without-mingle", *([f"--concurrency={threads}"] if threads else [])]
-        command = [sys.executable, "-m", "celery", "-A", "queueing", "worker", *options]
-        process = self._start("worker", command, fault=fault)
+        process = self._start("worker", module="celery", argv=["-A", "queueing", "worker", *options], fault=fault)
         if wait:
             self.wait_for_worker(process)
         return process
-
-    def standby(self, *, fault: str = "") -> Process:
-        """A worker that has imported everything and begins only at `go`: a replacement that is there at once."""
-        options = ["-A", "queueing", "worker", "--loglevel=INFO", "--without-mingle"]
-        return self._start("standby", [sys.executable, "-c", STANDBY, *options], fault=fault, gated=True)
 
     def wait_for_worker(self, process: Process) -> None:
         """Its row is written by its relay, which starts when the worker consumes. A fault may kill it before."""
@@ -161,21 +144,35 @@ class House:
 
     def embedded(self, *, fault: str = "") -> Process:
         """A process that carries the embedded ending, once it runs. A fault may kill it before."""
-        process = self._start("embedded", [sys.executable, "-c", EMBEDDED], fault=fault)
+        process = self.script("embedded", EMBEDDED, fault=fault)
         self._wait(process, lambda: "ready" in process.log.read_text(errors="replace"), may_die=True)
         return process
 
+    def relay(self) -> Process:
+        """`manage.py relay`, once it says what it does."""
+        process = self._start("relay", module="manage", argv=["relay"])
+        self._wait(process, lambda: "Ctrl-C ends it" in process.log.read_text(errors="replace"))
+        return process
+
+    def beat(self) -> Process:
+        """`celery -A queueing beat`, once its banner is out."""
+        process = self._start("beat", module="celery", argv=["-A", "queueing", "beat", "--loglevel=INFO"])
+        self._wait(process, lambda: "beat: Starting" in process.log.read_text(errors="replace"))
+        return process
+
+    def script(self, name: str, program: str, *argv: str, fault: str = "") -> Process:
+        """A program of a test's own, with the house's settings."""
+        return self._start(name, code=program, argv=list(argv), fault=fault)
+
     def deliverer(self, order_id: object, *, lease_seconds: float, fault: str = "") -> Process:
         """A worker's delivery of one order, in a process of its own that can be stopped by itself."""
-        command = [sys.executable, "-c", DELIVERER, str(order_id), str(lease_seconds)]
-        return self._start("deliverer", command, fault=fault)
+        return self.script("deliverer", DELIVERER, str(order_id), str(lease_seconds), fault=fault)
 
     def web(self, *, fault: str = "", port: int = 0) -> Process:
         """gunicorn on loopback, once it answers."""
         port = port or free_port()
         options = ["--worker-class=gthread", "--threads=8", f"--bind=127.0.0.1:{port}", "--keep-alive=30"]
-        command = [sys.executable, "-m", "gunicorn", "moderation.wsgi", *options]
-        process = self._start("web", command, fault=fault)
+        process = self._start("web", module="gunicorn", argv=["moderation.wsgi", *options], fault=fault)
         process.port = port
         self._wait(process, lambda: _answers(port))
         return process
@@ -187,7 +184,7 @@ class House:
     def logs(self) -> str:
         return "\n".join(f"--- {process.log.name}\n{process.last_words()}" for process in self.started)
 
-    def _start(self, name: str, command: list[str], *, fault: str, gated: bool = False) -> Process:
+    def _start(self, name: str, *, fault: str = "", **what: Any) -> Process:
         log = self.home / f"{name}-{len(self.started)}.log"
         environment = {
             "PATH": os.environ.get("PATH", ""),
@@ -196,33 +193,24 @@ class House:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "moderation.settings",
-            "SECRET_KEY": django_settings.SECRET_KEY,
+            # SECRET_KEY comes from there: with one in the environment the directory, and its permission, is not read.
             "GUARDIAN_HOME": str(self.home),
             "DATABASE_URL": self.database_url,
             "BROKER_URL": self.broker_url,
             **({"GUARDIAN_TESTING": "1", "GUARDIAN_FAULTPOINT": fault} if fault else {}),
             **self.environment,
         }
-        with open(log, "ab") as output:
-            popen = subprocess.Popen(
-                command,
-                env=environment,
-                cwd=ROOT,
-                stdin=subprocess.PIPE if gated else subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        process = Process(popen, log)
+        process = Process(FORK_SERVER.start(what, environment, log), log)
         self.started.append(process)
         return process
 
     def _wait(self, process: Process, ready: Callable[[], bool], *, may_die: bool = False) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not ready():
-            if not process.is_alive() and may_die and process.popen.returncode == -signal.SIGKILL:
+            ended = process.popen.poll()
+            if may_die and ended == -signal.SIGKILL:
                 return
-            if not process.is_alive() or time.monotonic() > deadline:
+            if ended is not None or time.monotonic() > deadline:
                 pytest.fail(f"{process.log.name} does not come up:\n{process.last_words()}")
             time.sleep(0.03)
 

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
+from moderation.tests.installing import provide
+
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one in /usr/sbin insists on root or `rabbitmq`
-MEND = "apt-get install -y --no-install-recommends rabbitmq-server"
 PATIENCE = 60
-_used_ports: set[int] = set()
 
 
 class Node:
@@ -82,6 +82,15 @@ class Node:
                 os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait()
         self._server = None
+
+    def control(self, *words: str) -> None:
+        """`rabbitmqctl`: a second of processor at every call."""
+        done = self._run([str(SERVER.with_name("rabbitmqctl")), *words])
+        assert done.wait(60) == 0, self._last_words()
+
+    def permit(self, pattern: str = ".*") -> None:
+        """What the house's user may configure, write and read; `^$`: nothing."""
+        self.control("set_permissions", "guest", pattern, pattern, pattern)
 
     def remove(self) -> None:
         self.kill()
@@ -144,26 +153,9 @@ def node(name: str = "guardian") -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(request: pytest.FixtureRequest) -> None:
-    """There is a RabbitMQ on this machine, or it has just been installed; else the test is skipped (with CI: fails)."""
-    if SERVER.exists():
-        return
-    why = "RabbitMQ is not installed"
-    become_root = _become_root()
-    if become_root is not None and Path("/etc/debian_version").exists() and shutil.which("apt-get"):
-        request.config.get_terminal_writer().line("\nRabbitMQ is missing: installing it with apt-get.")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("apt-get update -q", MEND):
-            done = subprocess.run(
-                [*become_root, *command.split()], env=environment, capture_output=True, check=False, timeout=600
-            )
-        if SERVER.exists():
-            return
-        why = f"RabbitMQ could not be installed: {done.stderr.decode(errors='replace').strip()[-300:]}"
-    sentence = f"{why}; this mends it: sudo {MEND}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
+def rabbitmq() -> None:
+    """There is a RabbitMQ on this machine, or it has just been installed."""
+    provide("rabbitmq-server", lambda: str(SERVER) if SERVER.exists() else "")
 
 
 @pytest.fixture(scope="session")
@@ -174,24 +166,28 @@ def broker(rabbitmq: None) -> Iterator[Node]:
 
 
 def free_port() -> int:
-    """A port of loopback nobody listens on, below those the kernel gives to clients, and never the same one twice."""
-    for port in range(20_000 + os.getpid() % 2_000 * 4, 32_000):
-        if port in _used_ports:
-            continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            _used_ports.add(port)
-            return port
+    """A port of loopback, below those the kernel gives to clients: never the same one twice, and nobody else's."""
+    return next(_ports)
+
+
+def _own_ports() -> Iterator[int]:
+    """Other test processes of this machine draw from the same range, and a port is not always in use while it is
+    somebody's: so each process holds the first port of every hundred it draws from, for as long as it lives."""
+    for hundred in range(20_000, 32_000, 100):
+        claim = socket.socket()
+        with contextlib.suppress(OSError):
+            claim.bind(("127.0.0.1", hundred))
+            _claims.append(claim)
+            for port in range(hundred + 1, hundred + 100):
+                with socket.socket() as probe, contextlib.suppress(OSError):
+                    probe.bind(("127.0.0.1", port))
+                    probe.close()
+                    yield port
     raise AssertionError("no port is free")
 
 
-def _become_root() -> list[str] | None:
-    if os.geteuid() == 0:
-        return []
-    sudo = ["sudo", "-n"]
-    if shutil.which("sudo") and subprocess.run([*sudo, "true"], capture_output=True, check=False).returncode == 0:
-        return sudo
-    return None
+_claims: list[socket.socket] = []
+_ports = _own_ports()
 
 
 def _epmd() -> str:

@@ -206,7 +206,7 @@ def test_a_database_that_is_away_ends_it_quickly(tmp_path: Path) -> None:
             "PATH": os.environ["PATH"],
             "GUARDIAN_HOME": str(tmp_path),
             "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
-            "SECRET_KEY": "x9" * 30,
+            "SECRET_KEY": "only-for-this-test-0123456789-abcdefghijk",
         },
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -86,7 +87,7 @@ def test_every_place_to_die_is_in_a_chain() -> None:
 def test_workers_killed_anywhere_lose_nothing_and_do_nothing_twice(
     chain: tuple[str, ...], client_app: App, broker_house: House, platform: Platform
 ) -> None:
-    successors = [broker_house.standby(fault=fault) for fault in [*chain[1:], ""]]
+    successors = [partial(broker_house.worker, fault=fault, wait=False) for fault in [*chain[1:], ""]]
     with _replacing(broker_house.worker(fault=chain[0]), successors) as deaths:
         lives = _three_lives(client_app)
     assert len(deaths) == len(chain), "not every worker came to its place to die"
@@ -263,7 +264,7 @@ def _three_lives(client: App) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _replacing(first: Process, successors: Sequence[Process | Callable[[], Process]]) -> Iterator[list[int]]:
+def _replacing(first: Process, successors: Sequence[Callable[[], Process]]) -> Iterator[list[int]]:
     """When a process has died of its fault, the next takes its place. Yields the deaths."""
     deaths: list[int] = []
     ending = threading.Event()
@@ -275,12 +276,7 @@ def _replacing(first: Process, successors: Sequence[Process | Callable[[], Proce
                 working.kill()
                 deaths.append(working.pid)
                 expire_leases()
-                successor = waiting.pop(0)
-                if isinstance(successor, Process):
-                    successor.go()
-                    working = successor
-                else:
-                    working = successor()
+                working = waiting.pop(0)()
         connection.close()
 
     watcher = threading.Thread(target=replace)

@@ -14,7 +14,6 @@ from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
 from moderation.models import Case, Decision, Notice, Order, Report, Run
-from moderation.services.agent import runs
 from moderation.services.post import outbox
 from moderation.services.story import legs, review
 from moderation.services.story.review import Ruling
@@ -89,7 +88,7 @@ def test_one_leg_carried_out_by_six_workers_at_once_orders_once(leg: str, client
         work()
         client_app.roll_back(case_id)
     run = Run.objects.get(case_id=case_id, done_at=None)
-    at_once(*[lambda: getattr(runs, leg)(run.pk)] * 6)
+    at_once(*[lambda: getattr(legs, leg)(run.pk)] * 6)
     work()
     expected = ["remove_content", "suspend_author", *(["unsuspend_author", "restore_content"] * (leg == "roll_back"))]
     assert told(platform) == expected

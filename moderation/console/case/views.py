@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from moderation.console.case.answering import act, as_panel, look, refused, show
 from moderation.console.case.forms import DecisionForm, WhyForm, agreed, typed
 from moderation.console.case.panels import APPEALS, ORDERS, ROLLBACK, UNDO, panel
-from moderation.console.doors import Request, console_page
+from moderation.console.doors import Request, actor, console_page
 from moderation.errors import ModerationError, NotAllowed, NotFound, Unacceptable
 from moderation.selectors import access
 from moderation.services.desk import policies
@@ -96,7 +96,7 @@ def inadmissible(request: Request, appeal_id: uuid.UUID) -> HttpResponse:
         appeal = access.locked_appeal(appeal_id, user=request.user)
         if appeal.decision is not None and appeal.decision.decider == review.fold(name):
             raise NotAllowed("This person made the decision that is appealed.", code="same_reviewer")
-        objections.declare_inadmissible(appeal, reason=reason, actor=name)
+        objections.declare_inadmissible(appeal, reason=reason, actor=actor(request))
 
     return act(request, case_id, close, about=APPEALS, typed=typed(request.POST), why=why, at=str(appeal_id))
 
@@ -115,6 +115,7 @@ def roll_back(request: Request, case_id: uuid.UUID) -> HttpResponse:
             access.locked_case(case_id, user=request.user),
             reason=reason,
             requested_by=request.user.get_username(),
+            by=actor(request),
             keep_in_force=why.cleaned_data["keep_in_force"],
         )
 
@@ -129,7 +130,7 @@ def replay(request: Request, order_id: uuid.UUID) -> HttpResponse:
 
     def again() -> None:
         _supervisors_only(request)
-        delivery.replay(order_id, actor=request.user.get_username())
+        delivery.replay(order_id, by=actor(request))
 
     return act(request, case_id, again, about=ORDERS, typed=typed(request.POST))
 

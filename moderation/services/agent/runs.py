@@ -26,6 +26,7 @@ from agents.runner import GRAPH_VERSION, Agent
 from moderation.faultpoints import reach
 from moderation.lifecycle import move
 from moderation.models import Case, Decision, Run
+from moderation.rights import Actor
 from moderation.services.agent.casework import CaseRows
 from moderation.services.orders import announcements
 from moderation.services.post.wakeup import wake_relay
@@ -164,7 +165,7 @@ def _end_analysis(run: Run, rows: CaseRows) -> None:
             raise LeaseLost
         how = Move.CLEAR if rows.cleared() else Move.PAUSE
         outcome = {"outcome": "cleared"} if how is Move.CLEAR else {}
-        move(case, how, actor="agent", thread_version=GRAPH_VERSION, data={"failure": rows.failure()}, **outcome)
+        move(case, how, by=Actor.agent(), thread_version=GRAPH_VERSION, data={"failure": rows.failure()}, **outcome)
         if how is Move.CLEAR:
             announcements.announce_completed(case)
         else:

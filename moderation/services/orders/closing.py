@@ -40,11 +40,11 @@ def settle_or_reopen(case: Case, *, overdue: bool = False) -> None:
     if kind is RunKind.RESUME:
         if case.decision is None:
             raise ValueError(f"case {case.pk} is being enforced without a decision")
-        move(case, Move.SETTLE, actor=SYSTEM, outcome=case.decision.outcome)
+        move(case, Move.SETTLE, by=SYSTEM, outcome=case.decision.outcome)
         announce_completed(case)
     else:
         due = Now() + timedelta(hours=REVIEW_HOURS[case.priority])
-        move(case, Move.REOPEN, actor=SYSTEM, round=case.round + 1, due_at=due, data={"overdue": overdue})
+        move(case, Move.REOPEN, by=SYSTEM, round=case.round + 1, due_at=due, data={"overdue": overdue})
         # Appeals that waited for the second review are under review now.
         case.appeals.filter(status=AppealStatus.SUBMITTED).update(status=AppealStatus.UNDER_REVIEW)
         announce_case(case, "case.reopened")

@@ -22,6 +22,7 @@ from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
 from moderation.models.actions import SubjectKind
 from moderation.models.work import Taken
+from moderation.rights import Actor
 from moderation.selectors.access import locked_case
 from moderation.selectors.feeds import Standing, effects
 from moderation.services.orders import closing, enforcement, webhooks
@@ -279,7 +280,7 @@ def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, det
 
 
 @transaction.atomic
-def replay(order_id: uuid.UUID, *, actor: str) -> Order:
+def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     """Send a failed order once more, behind whatever waits for its subject now, under the same webhook-id.
 
     Raises IllegalMove: `superseded` when its decision no longer wants it or a later order on the same subject and
@@ -308,10 +309,10 @@ def replay(order_id: uuid.UUID, *, actor: str) -> Order:
     order.notice.save(update_fields=["document"])
     if order.undoes is not None:
         Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.FAILED).update(status=OrderStatus.REVERSING)
-    note(case, "order.replayed", actor=actor, order_id=str(order.pk), action=order.action)
+    note(case, "order.replayed", by=by, order_id=str(order.pk), action=order.action)
     wake_relay()
     return order
 
 
 def _note(case: Case, order: Order, what: str, **data: Any) -> None:
-    note(case, what, actor=SYSTEM, order_id=str(order.pk), action=order.action, **data)
+    note(case, what, by=SYSTEM, order_id=str(order.pk), action=order.action, **data)

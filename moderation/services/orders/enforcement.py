@@ -57,7 +57,7 @@ def plan(case: Case, decision: Decision) -> None:
         note(
             case,
             "order.planned",
-            actor=SYSTEM,
+            by=SYSTEM,
             orders=[{"id": str(order.id), "action": order.action} for order in applies],
         )
 
@@ -72,7 +72,7 @@ def plan_reversals(case: Case) -> None:
     note(
         case,
         "order.reversals_planned",
-        actor=SYSTEM,
+        by=SYSTEM,
         orders=[{"id": str(order.id), "action": order.action, "status": order.status} for order in line.held],
     )
 
@@ -114,7 +114,7 @@ def make_good(case: Case, order: Order) -> None:
             order.save(update_fields=["status", "reversed_at"])
     if line.new:
         line.write()
-        note(case, "order.landed_late", actor=SYSTEM, order_id=str(order.pk), action=order.action)
+        note(case, "order.landed_late", by=SYSTEM, order_id=str(order.pk), action=order.action)
 
 
 class _Line:

@@ -7,24 +7,23 @@ polls as the net, so a lost wake-up costs a quarter of a second and nothing else
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-import time
 
 import psycopg
 from django.db import connections, transaction
 
 from moderation.faultpoints import reach
+from moderation.standing import DATABASE, Loop
 
 CHANNEL = "guardian_outbox"
 QUIET_SECONDS = 0.02
 
-_log = logging.getLogger(__name__)
 _wanted = threading.Event()
-_thread: threading.Thread | None = None
+_thread: Loop | None = None
 _thread_pid = 0
 _starting = threading.Lock()
+_notifier: psycopg.Connection | None = None
 
 
 def wake_relay() -> None:
@@ -33,13 +32,14 @@ def wake_relay() -> None:
 
 
 def _ask() -> None:
-    global _thread, _thread_pid
+    global _thread, _thread_pid, _notifier
     reach("accept.after_commit")
     _wanted.set()
     if _thread_pid != os.getpid() or _thread is None or not _thread.is_alive():
         with _starting:
             if _thread_pid != os.getpid() or _thread is None or not _thread.is_alive():
-                _thread = threading.Thread(target=_notify_for_ever, name="wake-relay", daemon=True)
+                _notifier = None  # of a process that was forked it is the parent's
+                _thread = Loop("waking the relay", _notify, name="wake-relay")
                 _thread_pid = os.getpid()
                 _thread.start()
 
@@ -52,20 +52,17 @@ def connection_parameters() -> dict[str, object]:
     return parameters
 
 
-def _notify_for_ever() -> None:
-    connection: psycopg.Connection | None = None
-    while True:
-        _wanted.wait()
-        _wanted.clear()
-        try:
-            if connection is None or connection.closed:
-                connection = psycopg.connect(**connection_parameters(), autocommit=True)  # type: ignore[arg-type]
-                connection.execute("SET synchronous_commit = off")
-            connection.execute(f"NOTIFY {CHANNEL}")
-        except psycopg.Error as error:
-            # Not repeated: the relay's own poll finds the row. The next wake-up connects anew.
-            _log.debug("relay not woken: %s", error)
-            if connection is not None:
-                connection.close()
-            connection = None
-        time.sleep(QUIET_SECONDS)
+def _notify(*, afresh: bool) -> float:
+    """One wake-up, as soon as somebody wants one. What fails is not repeated: the relay's own poll finds the row."""
+    global _notifier
+    _wanted.wait()
+    _wanted.clear()
+    if afresh and _notifier is not None:
+        _notifier.close()
+        _notifier = None
+    if _notifier is None or _notifier.closed:
+        _notifier = psycopg.connect(**connection_parameters(), autocommit=True)  # type: ignore[arg-type]
+        _notifier.execute("SET synchronous_commit = off")
+    _notifier.execute(f"NOTIFY {CHANNEL}")
+    DATABASE.works()
+    return QUIET_SECONDS

@@ -6,23 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from moderation.models import Case, Event
+from moderation.rights import Actor
 
-SYSTEM = "guardian"
+SYSTEM = Actor.system()
 """The actor of what happens by itself."""
 
 
-def note(case: Case, what: str, *, actor: str, **data: Any) -> None:
-    """Write the event `what` of `case`; `data` is what it tells."""
-    note_each(what, [(case, data)], actor=actor)
+def note(case: Case, what: str, *, by: Actor, **data: Any) -> None:
+    """Write the event `what` of `case`, done by `by`; `data` is what it tells."""
+    note_each(what, [(case, data)], by=by)
 
 
-def note_all(what: str, cases: Iterable[Case], *, actor: str, **data: Any) -> None:
+def note_all(what: str, cases: Iterable[Case], *, by: Actor, **data: Any) -> None:
     """Write the same event for each of `cases`, in one statement."""
-    note_each(what, [(case, data) for case in cases], actor=actor)
+    note_each(what, [(case, data) for case in cases], by=by)
 
 
-def note_each(what: str, told: Iterable[tuple[Case, dict[str, Any]]], *, actor: str) -> None:
+def note_each(what: str, told: Iterable[tuple[Case, dict[str, Any]]], *, by: Actor) -> None:
     """Write one event per (case, data), in one statement."""
     Event.objects.bulk_create(
-        [Event(case=case, client_id=case.client_id, type=what, actor=actor, data=data) for case, data in told]
+        [Event(case=case, client_id=case.client_id, type=what, actor=by.label, data=data) for case, data in told]
     )

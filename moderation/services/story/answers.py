@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from moderation.models import Appeal, Case, Decision, Side
 from moderation.models.actions import ACTIONS
+from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
 from moderation.states import OPEN_APPEALS, AppealStatus, Outcome
@@ -57,13 +58,19 @@ def close(
     *,
     answer: str,
     by: Decision | None = None,
-    actor: str = SYSTEM,
+    actor: Actor = SYSTEM,
 ) -> None:
     """End an appeal with `status` and tell everybody concerned."""
     appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, Now()
     appeal.save(update_fields=["status", "answer", "answered_by", "closed_at"])
     del appeal.closed_at  # the database has worked it out: read again when somebody asks
-    note(case, "appeal.decided", actor=by.decided_by if by else actor, appeal_id=str(appeal.pk), status=status.value)
+    note(
+        case,
+        "appeal.decided",
+        by=SYSTEM.naming(by.decided_by) if by else actor,
+        appeal_id=str(appeal.pk),
+        status=status.value,
+    )
     announce(case.client_id, "appeal.decided", told(case, appeal), case=case, priority=case.priority)
 
 

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from moderation.clock import database_now
 from moderation.errors import IllegalMove, NotAllowed, Unacceptable
 from moderation.models import Appeal, AppealMode, Case, Decision, Severity, Side
+from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
 from moderation.services.story import answers, rollback
@@ -33,7 +34,7 @@ class AppealRefused(IllegalMove):
 
 
 @transaction.atomic
-def submit(case: Case, *, appellant_id: str, statement: str, language: str = "") -> Appeal:
+def submit(case: Case, *, appellant_id: str, statement: str, language: str = "", by: Actor) -> Appeal:
     """Take an appeal in. `case` was fetched locked.
 
     1. Who: the author or one of the reporters, else NotAllowed `not_a_party`.
@@ -51,6 +52,7 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "")
         raise AppealRefused("This decision answered an appeal and is final for this side.", code="final")
     appeal = Appeal.objects.create(
         case=case,
+        client_id=case.client_id,
         decision=decision,
         round=round,
         appellant_id=appellant_id,
@@ -61,7 +63,7 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "")
         status=AppealStatus.UNDER_REVIEW if case.status == Status.PENDING_REVIEW else AppealStatus.SUBMITTED,
     )
     appeal.refresh_from_db()
-    note(case, "appeal.received", actor=f"{side.value}:{appellant_id}", appeal_id=str(appeal.pk), round=round)
+    note(case, "appeal.received", by=by.naming(f"{side.value}:{appellant_id}"), appeal_id=str(appeal.pk), round=round)
     announce(case.client_id, "appeal.received", answers.told(case, appeal), case=case, priority=case.priority)
     _set_in_motion(case, appeal)
     return appeal
@@ -73,12 +75,13 @@ def _set_in_motion(case: Case, appeal: Appeal) -> None:
         rollback.roll_back(
             case,
             reason=f"Appeal by the {appeal.side}.",
-            requested_by=SYSTEM,
+            requested_by=SYSTEM.name,
+            by=SYSTEM,
             keep_in_force=_keeps_in_force(case, appeal),
         )
 
 
-def declare_inadmissible(appeal: Appeal, *, reason: str, actor: str) -> None:
+def declare_inadmissible(appeal: Appeal, *, reason: str, actor: Actor) -> None:
     """Close an appeal without judging it. `appeal.case` is locked. Raises Unacceptable without a reason, IllegalMove
     once it is closed."""
     if not reason.strip():
@@ -87,7 +90,7 @@ def declare_inadmissible(appeal: Appeal, *, reason: str, actor: str) -> None:
     answers.close(appeal.case, appeal, AppealStatus.INADMISSIBLE, answer=reason, actor=actor)
 
 
-def withdraw(appeal: Appeal, *, reason: str, actor: str) -> None:
+def withdraw(appeal: Appeal, *, reason: str, actor: Actor) -> None:
     """Take an appeal back. `appeal.case` is locked. Raises IllegalMove once it is closed."""
     _refuse_closed(appeal)
     answers.close(appeal.case, appeal, AppealStatus.WITHDRAWN, answer=reason, actor=actor)

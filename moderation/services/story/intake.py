@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from moderation.faultpoints import reach
 from moderation.models import Case, Client
 from moderation.models.case import REVIEW_HOURS, ContentType
+from moderation.rights import Actor
 from moderation.services.agent import runs
 from moderation.services.record.history import note_all, note_each
 from moderation.states import Priority, Status
@@ -55,13 +56,13 @@ class Accepted:
     merged: bool
 
 
-def start(client: Client, submission: Submission, *, actor: str) -> Accepted:
+def start(client: Client, submission: Submission, *, by: Actor) -> Accepted:
     """Accept one piece of content for moderation: start_many of one."""
-    return start_many(client, [submission], actor=actor)[0]
+    return start_many(client, [submission], by=by)[0]
 
 
 @transaction.atomic
-def start_many(client: Client, submissions: Sequence[Submission], *, actor: str) -> list[Accepted]:
+def start_many(client: Client, submissions: Sequence[Submission], *, by: Actor) -> list[Accepted]:
     """Accept content for moderation; one answer for each, in their order, and one round trip per kind of row.
 
     1. Join what is open already, its row locked so that it cannot complete meanwhile.
@@ -81,8 +82,8 @@ def start_many(client: Client, submissions: Sequence[Submission], *, actor: str)
             found[case.content_id, case.text_hash] = case
             if case.pk in written:
                 new.append(case)
-    note_all("case.accepted", new, actor=actor, to=Status.PENDING_ANALYSIS.value, round=1)
-    _keep_reports([(found[one.identity], one) for one in submissions if one.reporter_id], actor=actor)
+    note_all("case.accepted", new, by=by, to=Status.PENDING_ANALYSIS.value, round=1)
+    _keep_reports([(found[one.identity], one) for one in submissions if one.reporter_id], by=by)
     runs.queue_starts(new)
     reach("intake.before_commit")
     fresh = {case.pk for case in new}
@@ -139,7 +140,7 @@ def _open_cases(client: Client, submissions: Sequence[Submission]) -> list[Case]
     return [case for case in rows if (case.content_id, case.text_hash) in wanted]
 
 
-def _keep_reports(reports: list[tuple[Case, Submission]], *, actor: str) -> None:
+def _keep_reports(reports: list[tuple[Case, Submission]], *, by: Actor) -> None:
     if not reports:
         return
     with connection.cursor() as cursor:
@@ -156,4 +157,4 @@ def _keep_reports(reports: list[tuple[Case, Submission]], *, actor: str) -> None
         )
         new = cursor.fetchall()
     cases = {case.pk: case for case, _ in reports}
-    note_each("case.reported", [(cases[pk], {"reporter_id": reporter_id}) for pk, reporter_id in new], actor=actor)
+    note_each("case.reported", [(cases[pk], {"reporter_id": reporter_id}) for pk, reporter_id in new], by=by)

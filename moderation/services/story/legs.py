@@ -20,6 +20,7 @@ from agents.contract import Leg
 from agents.runner import GRAPH_VERSION
 from moderation.faultpoints import reach
 from moderation.models import Case, Run
+from moderation.rights import Actor
 from moderation.services.agent import runs
 from moderation.services.agent.casework import CaseRows
 from moderation.services.orders import closing
@@ -84,7 +85,7 @@ def _in_one_transaction(run_id: uuid.UUID, kind: RunKind, status: Status, leg: C
             ended = leg(case, run)
             Run.objects.filter(pk=run_id).update(done_at=Now())
             if ended.rebuilt:
-                note(case, "agent.thread_rebuilt", actor="agent", why=ended.rebuilt, leg=kind.value, round=run.round)
+                note(case, "agent.thread_rebuilt", by=Actor.agent(), why=ended.rebuilt, leg=kind.value, round=run.round)
             if case.thread_version != GRAPH_VERSION:
                 Case.objects.filter(pk=case.pk).update(thread_version=GRAPH_VERSION)
             closing.settle_or_reopen(case)

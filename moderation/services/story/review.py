@@ -18,12 +18,13 @@ from moderation.lifecycle import check, move
 from moderation.models import Case, Decision, Run, User, Via
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
 from moderation.models.case import NO_CLAIM
+from moderation.rights import Actor
 from moderation.selectors.access import locked_case
 from moderation.services.agent import runs
 from moderation.services.desk import policies
 from moderation.services.record.history import note
 from moderation.services.story import answers
-from moderation.states import RULINGS, Move, Outcome, RunKind, Status
+from moderation.states import RULINGS, Door, Move, Outcome, RunKind, Status
 
 CLAIM = timedelta(seconds=120)
 """How long a claim lasts without a heartbeat."""
@@ -67,7 +68,7 @@ def claim(case_id: uuid.UUID, user: User) -> Case:
     token = case.claim_token if renewed else uuid.uuid4()
     Case.objects.filter(pk=case.pk).update(claimed_by=user, claim_token=token, claim_until=Now() + CLAIM)
     if not renewed:
-        note(case, "case.claimed", actor=user.get_username())
+        note(case, "case.claimed", by=Actor.of_user(user, Door.CONSOLE))
     case.refresh_from_db(fields=["claimed_by", "claim_token", "claim_until"])
     return case
 
@@ -106,7 +107,7 @@ def release(case_id: uuid.UUID, user: User) -> None:
     if case.claimed_by_id is None or (case.claimed_by_id != user.pk and not user.is_supervisor):
         return
     Case.objects.filter(pk=case.pk).update(**NO_CLAIM)
-    note(case, "case.released", actor=user.get_username())
+    note(case, "case.released", by=Actor.of_user(user, Door.CONSOLE))
 
 
 def _claim_is_live(case: Case) -> bool:
@@ -126,20 +127,21 @@ def decide_in_console(case_id: uuid.UUID, user: User, ruling: Ruling, *, claim_t
         raise PreconditionFailed("The case has changed since you opened it. Your note was kept; look again.")
     if case.claimed_by_id != user.pk or str(case.claim_token) != claim_token or not _claim_is_live(case):
         raise Conflict("Your claim on this case has run out. Claim it again to decide.", code="claim_lost")
-    return _decide(case, ruling, name=user.get_username(), via=Via.CONSOLE, user=user, delay=UNDO_WINDOW)
+    return _decide(case, ruling, by=Actor.of_user(user, Door.CONSOLE), via=Via.CONSOLE, user=user, delay=UNDO_WINDOW)
 
 
 @transaction.atomic
-def decide_over_api(case: Case, ruling: Ruling, *, decided_by: str) -> Decision:
+def decide_over_api(case: Case, ruling: Ruling, *, decided_by: str, by: Actor) -> Decision:
     """Decide over the API, at once. `case` was fetched locked (selectors.access). Raises Conflict `claimed` while a
     moderator reads it in the console, and whatever decide_in_console raises but the claim's loss."""
     check(case, Move.DECIDE)
     if case.claimed_by_id is not None and _claim_is_live(case):
         raise Conflict("A moderator is reading this case in the console.", code="claimed")
-    return _decide(case, ruling, name=decided_by, via=Via.API, user=None, delay=timedelta(0))
+    return _decide(case, ruling, by=by.naming(decided_by), via=Via.API, user=None, delay=timedelta(0))
 
 
-def _decide(case: Case, ruling: Ruling, *, name: str, via: Via, user: User | None, delay: timedelta) -> Decision:
+def _decide(case: Case, ruling: Ruling, *, by: Actor, via: Via, user: User | None, delay: timedelta) -> Decision:
+    name = by.name
     actions = _known_actions(ruling)
     versions = policies.named(list(ruling.policies))
     earlier = _refuse_first_decider(case, name)
@@ -169,7 +171,7 @@ def _decide(case: Case, ruling: Ruling, *, name: str, via: Via, user: User | Non
     move(
         case,
         Move.DECIDE,
-        actor=name,
+        by=by,
         decision=decision,
         **NO_CLAIM,
         data={"decision_id": str(decision.pk), "outcome": ruling.outcome, "actions": actions, "via": via.value},
@@ -200,7 +202,7 @@ def undo(case_id: uuid.UUID, user: User) -> Case:
     move(
         case,
         Move.UNDO,
-        actor=user.get_username(),
+        by=Actor.of_user(user, Door.CONSOLE),
         decision=still_held,
         claimed_by=user,
         claim_token=uuid.uuid4(),

@@ -7,13 +7,14 @@ from django.db import transaction
 from moderation.errors import IllegalMove
 from moderation.lifecycle import check, move
 from moderation.models import Case, Run
+from moderation.rights import Actor
 from moderation.services.agent import runs
 from moderation.services.orders import closing
 from moderation.states import Move, RunKind, Status
 
 
 @transaction.atomic
-def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool = False) -> Run:
+def roll_back(case: Case, *, reason: str, requested_by: str, by: Actor, keep_in_force: bool = False) -> Run:
     """Reverse what the decision in force did, last first, and reopen the case. `case` was fetched locked.
 
     `keep_in_force`: reopen without reversing; the next decision then takes over or releases what stands.
@@ -26,7 +27,7 @@ def roll_back(case: Case, *, reason: str, requested_by: str, keep_in_force: bool
     move(
         case,
         Move.ROLL_BACK,
-        actor=requested_by,
+        by=by,
         outcome="",
         data={"reason": reason, "keep_in_force": keep_in_force},
         **({} if keep_in_force else {"decision": None}),

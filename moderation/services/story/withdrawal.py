@@ -9,13 +9,14 @@ from moderation.errors import IllegalMove
 from moderation.lifecycle import check, move
 from moderation.models import Case
 from moderation.models.case import NO_CLAIM
+from moderation.rights import Actor
 from moderation.services.orders import announcements, enforcement
 from moderation.services.story import answers
 from moderation.states import OPEN_APPEALS, AppealStatus, Move, Outcome
 
 
 @transaction.atomic
-def withdraw(case: Case, *, reason: str, keep_in_force: bool = True, actor: str) -> None:
+def withdraw(case: Case, *, reason: str, keep_in_force: bool = True, by: Actor) -> None:
     """End `case` (fetched locked). What was applied is left as it is, or reversed where `keep_in_force` is false.
 
     What the agent had still to do is cancelled and open appeals are closed. Raises IllegalMove when it was withdrawn
@@ -28,12 +29,12 @@ def withdraw(case: Case, *, reason: str, keep_in_force: bool = True, actor: str)
     if not keep_in_force:
         enforcement.plan_reversals(case)
     for appeal in case.appeals.filter(status__in=OPEN_APPEALS):
-        answers.close(case, appeal, AppealStatus.WITHDRAWN, answer=reason, actor=actor)
+        answers.close(case, appeal, AppealStatus.WITHDRAWN, answer=reason, actor=by)
     still_held = case.decision is not None and case.orders.filter(released_at=None, undoes=None).exists()
     move(
         case,
         Move.WITHDRAW,
-        actor=actor,
+        by=by,
         outcome=Outcome.WITHDRAWN,
         **NO_CLAIM,
         data={"reason": reason, "keep_in_force": keep_in_force},

@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from queueing.broker import Broker
 from queueing.embedded import Embedded
-from queueing.relay import Relay, publish_to_broker
+from queueing.relay import Relay
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda received, frame: asked.set())
         relay: Relay | Embedded
         if settings.BROKER_URL:
-            relay = Relay(publish_to_broker, threads=0)
+            relay = Relay(Broker("publishing to the broker").publish, threads=0)
             said = "Publishing what is due to RabbitMQ"
         else:
             # Others may be at work on the same database, so what they have in hand is theirs.
