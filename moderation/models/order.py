@@ -81,8 +81,11 @@ class Order(Work):
     applying order the client is told about: the one that was really applied should several cases have wanted it.
     `resends`: the other decision's order that counts again now that a longer suspension has gone; such an order stands
     in the line of the case whose release made it necessary. `result`: the client's own word. `listed_at`: a client
-    that fetches its orders itself first saw it then.
+    that fetches its orders itself first saw it then. `waits_for_*`: no columns; see Orders.with_line.
     """
+
+    waits_for_case: bool
+    waits_for_subject: bool
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="orders")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")

@@ -117,13 +117,14 @@ def authenticate(text: str) -> ApiKey | None:
     key_id, secret = parts
     key = (
         ApiKey.objects.select_related("client")
-        .annotate(used_lately=GreaterThan(F("last_used_at"), Now() - LAST_USED_TO))
+        .annotate(lately=GreaterThan(F("last_used_at"), Now() - LAST_USED_TO))
         .filter(pk=key_id, revoked_at=None, client__is_active=True)
         .filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
         .first()
     )
     if key is None or not constant_time_compare(key.secret_hash, signing.print_of(secret)):
         return None
+    key.used_lately = key.lately
     return key
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, Max, Q
 from django.db.models.functions import Coalesce, Now
 
 from moderation.errors import Conflict, IllegalMove, NotFound
@@ -32,8 +32,6 @@ from moderation.services.record.history import SYSTEM, note
 from moderation.states import IN_LINE, Direction, OrderStatus
 
 PULLED_AT_ONCE = 100
-GIVEN_UP_AT_ONCE = 500
-"""Cases that one run of a job goes through; the next run goes on."""
 
 _log = logging.getLogger(__name__)
 
@@ -279,45 +277,6 @@ def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, det
         _end_overtaken(case, order, Reply(result, clean(detail)), now)
         closing.settle_or_reopen(case)
     return order
-
-
-def give_up_unconfirmed() -> int:
-    """What a client in pull mode has not confirmed within 72 hours of its first listing has failed; what it was never
-    shown waits. Safe to run twice."""
-    return _give_up(
-        Order.objects.filter(client__webhook_url="", listed_at__lte=Now() - webhooks.GIVE_UP_AFTER),
-        "The client did not confirm it within 72 hours.",
-    )
-
-
-def give_up_for_the_inactive() -> int:
-    """Nobody carries out the orders of a client that was deactivated: they have failed, and their cases go on. Once it
-    is active again a supervisor may send them again, while their decisions stand. Safe to run twice."""
-    return _give_up(Order.objects.filter(client__is_active=False), "Its client was deactivated.")
-
-
-def _give_up(orders: QuerySet[Order], why: str) -> int:
-    """Fail those of `orders` that are in line and in nobody's hands, case by case."""
-    hopeless = orders.free().filter(status__in=IN_LINE)
-    count = 0
-    for case_id in list(hopeless.order_by("case_id").values_list("case_id", flat=True).distinct()[:GIVEN_UP_AT_ONCE]):
-        with transaction.atomic():
-            case = locked_case(case_id)
-            # Its subjects before its orders, for a reversal that fails says so on the order it was to undo.
-            subjects = hopeless.filter(case=case).values("subject")
-            list(Subject.objects.select_for_update(no_key=True).filter(pk__in=subjects).order_by(*Subject.IN_ORDER))
-            for order in (
-                hopeless.filter(case=case)
-                .select_related("undoes")
-                .order_by("place")
-                .select_for_update(of=("self",), no_key=True)
-            ):
-                order.last_error = why
-                fail_for_good(case, order)
-                count += 1
-            closing.settle_or_reopen(case)
-            wake_relay()
-    return count
 
 
 @transaction.atomic

@@ -155,7 +155,7 @@ class _Line:
             .filter(wanted, client_id=self.case.client_id)
             .order_by(*Subject.IN_ORDER)
         )
-        locked = {}
+        locked: dict[SubjectKind, Subject] = {}
         for row in rows:
             self.now = row.now
             locked[SubjectKind(row.kind)] = row
