@@ -46,6 +46,10 @@ if not SECRET_KEY:
     )
 if len(SECRET_KEY) < 32 or "change" in SECRET_KEY.lower() or SECRET_KEY.startswith("django-insecure"):
     raise ImproperlyConfigured("SECRET_KEY is a placeholder or shorter than 32 characters: set a random one.")
+# Keys the seals of the history. Derived from SECRET_KEY where it is empty (services.record.chain).
+AUDIT_KEY: str = env.str("AUDIT_KEY", "")
+if AUDIT_KEY and len(AUDIT_KEY) < 32:
+    raise ImproperlyConfigured("AUDIT_KEY is shorter than 32 characters: set a random one, and keep it for good.")
 if DEBUG and PUBLIC:
     raise ImproperlyConfigured("DEBUG is on while ALLOWED_HOSTS names a public host: turn one of the two off.")
 if "*" in ALLOWED_HOSTS:

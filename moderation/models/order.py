@@ -9,8 +9,12 @@ from moderation.models.actions import SubjectKind
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
+from moderation.models.salted import Salted
 from moderation.models.work import Work
 from moderation.states import IN_LINE, Direction, OrderStatus
+
+UNFETCHED = "The client did not confirm it within 72 hours."
+"""What an order that its client never fetched has failed of."""
 
 
 class Subject(models.Model):
@@ -28,7 +32,7 @@ class Subject(models.Model):
         return f"{self.kind} {self.external_id}"
 
 
-class Order(Work):
+class Order(Salted, Work):
     """One enforcement action to be applied to, or reversed on, the client's platform.
 
     `place`: its turn among the case's orders. `sequence`: its turn among the subject's. `released_at` (applying

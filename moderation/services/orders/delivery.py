@@ -19,6 +19,8 @@ from django.utils import timezone
 from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
+from moderation.models.facts import tell
+from moderation.models.order import UNFETCHED
 from moderation.rights import Actor
 from moderation.selectors.access import locked_case
 from moderation.selectors.feeds import heads
@@ -103,7 +105,7 @@ def record(taken: Order, reply: Reply) -> None:
     with transaction.atomic():
         case = locked_case(taken.case_id)
         order = Order.objects.select_for_update(of=("self",), no_key=True).select_related("undoes").get(pk=taken.pk)
-        Attempt.objects.create(
+        attempt = Attempt.objects.create(
             order=order,
             http_status=reply.http_status,
             result=reply.result or "",
@@ -119,7 +121,7 @@ def record(taken: Order, reply: Reply) -> None:
         elif reply.result is not None:
             confirm(case, order, reply.result, reply.detail)
         else:
-            _fail(case, order, reply.detail)
+            _fail(case, order, reply.detail, attempt)
         closing.settle_or_reopen(case)
         wake_relay()
         reach("deliver.in_record")
@@ -146,30 +148,32 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str) -> None:
                 direction=Direction.APPLY,
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
             ).update(status=OrderStatus.REVERSED, reversed_at=Now())
-    _note(case, order, f"order.{result.value}", detail=detail)
+    _note(case, order, f"order.{result.value}", tells=tell("order_answer", order))
 
 
-def _fail(case: Case, order: Order, why: str) -> None:
+def _fail(case: Case, order: Order, why: str, attempt: Attempt) -> None:
     order.last_error = why[:2000]
     again = webhooks.next_try(order.attempts, order.first_tried_at or timezone.now())
     if again is None:
-        fail_for_good(case, order)
+        fail_for_good(case, order, attempt)
         return
     order.status, order.due_at = OrderStatus.PLANNED, again
     order.save()
     if order.attempts == 1:
-        _note(case, order, "order.delayed", error=order.last_error)
+        _note(case, order, "order.delayed", attempt_id=attempt.pk)
 
 
-def fail_for_good(case: Case, order: Order) -> None:
-    """Nothing came of it in 72 hours: the order leaves the line and is listed for supervisors."""
+def fail_for_good(case: Case, order: Order, attempt: Attempt | None = None) -> None:
+    """Nothing came of it in 72 hours: the order leaves the line and is listed for supervisors. `attempt`: the last one;
+    none where the client was to fetch it."""
     order.status = OrderStatus.FAILED
     order.save()
     if order.undoes is not None:
         Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
             status=OrderStatus.FAILED, last_error=f"Its reversal could not be delivered. {order.last_error}"
         )
-    _note(case, order, "order.failed", error=order.last_error)
+    said = {"attempt_id": attempt.pk} if attempt is not None else {"code": "unfetched"}
+    _note(case, order, "order.failed", **said)
 
 
 def _end_overtaken(order: Order, reply: Reply) -> None:
@@ -231,7 +235,7 @@ def give_up_unfetched() -> int:
             case = locked_case(case_id)
             order = Order.objects.select_for_update(of=("self",)).select_related("undoes").get(pk=pk)
             if order.status in IN_LINE:
-                order.last_error = "The client did not confirm it within 72 hours."
+                order.last_error = UNFETCHED
                 fail_for_good(case, order)
                 closing.settle_or_reopen(case)
     return len(late)
@@ -278,5 +282,5 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     return order
 
 
-def _note(case: Case, order: Order, what: str, **data: Any) -> None:
-    note(case, what, by=SYSTEM, order_id=str(order.pk), action=order.action, **data)
+def _note(case: Case, order: Order, what: str, *, tells: dict[str, str] | None = None, **data: Any) -> None:
+    note(case, what, by=SYSTEM, tells=tells, order_id=str(order.pk), action=order.action, **data)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from moderation.models import Case, Decision, Order, Subject
 from moderation.models.actions import ACTIONS, SubjectKind
+from moderation.models.facts import tell
 from moderation.services.orders.announcements import announce_orders
 from moderation.services.post.wakeup import wake_relay
 from moderation.services.record.history import SYSTEM, note
@@ -60,8 +61,11 @@ def plan(case: Case, decision: Decision) -> None:
             case,
             "order.planned",
             by=SYSTEM,
+            tells=line.told(),
             orders=[{"id": str(order.id), "action": order.action} for order in applies],
         )
+    elif line.new:
+        _note_reversals(case, earlier, line)
 
 
 def plan_reversals(case: Case) -> None:
@@ -72,11 +76,16 @@ def plan_reversals(case: Case) -> None:
     line = _Line(case, {SubjectKind(order.subject.kind) for order in held})
     line.release(held, successors=[])
     line.write()
+    _note_reversals(case, held, line)
+
+
+def _note_reversals(case: Case, held: Sequence[Order], line: _Line) -> None:
     note(
         case,
         "order.reversals_planned",
         by=SYSTEM,
-        orders=[{"id": str(order.id), "action": order.action, "status": order.status} for order in held],
+        tells=line.told(),
+        orders=[{"id": str(order.id), "action": order.action, "status": str(order.status)} for order in held],
     )
 
 
@@ -108,6 +117,10 @@ class _Line:
         announce_orders(self.new)
         Subject.objects.bulk_update(self.subjects.values(), ["last_sequence"])
         wake_relay()
+
+    def told(self) -> dict[str, str]:
+        """The digests of the orders that were written: no order stands without an event that tells of it."""
+        return {key: said for order in self.new for key, said in tell("order", order).items()}
 
     def release(self, held: Sequence[Order], *, successors: Sequence[Order]) -> None:
         """Let go of `held`, last first. `successors`: applies of the decision that replaces it, which hold too."""

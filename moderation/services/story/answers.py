@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from moderation.models import Appeal, Case, Decision, Side
 from moderation.models.actions import ACTIONS
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
@@ -63,13 +64,8 @@ def close(
     """End an appeal with `status` and tell everybody concerned."""
     appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, timezone.now()
     appeal.save(update_fields=["status", "answer", "answered_by", "closed_at"])
-    note(
-        case,
-        "appeal.decided",
-        by=SYSTEM.naming(by.decided_by) if by else actor,
-        appeal_id=str(appeal.pk),
-        status=status.value,
-    )
+    said = {"appeal_id": str(appeal.pk), "status": status.value} | ({"answer_id": str(by.pk)} if by else {})
+    note(case, "appeal.decided", by=actor, tells=tell("appeal_state", appeal), **said)
     announce(case.client_id, "appeal.decided", told(case, appeal), case=case, priority=case.priority)
 
 
