@@ -12,8 +12,15 @@ from moderation.models.actions import SubjectKind
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
+from moderation.models.salted import Salted
 from moderation.models.work import Work
 from moderation.states import HOLDS_NOTHING, IN_LINE, Direction, OrderStatus
+
+GIVEN_UP = {
+    "unfetched": "The client did not confirm it within 72 hours.",
+    "deactivated": "Its client was deactivated.",
+}
+"""What an order that nobody will carry out any more has failed of, by the code its event holds."""
 
 
 class Subject(models.Model):
@@ -72,7 +79,7 @@ class Orders(models.QuerySet["Order"]):
         return self.heads().filter(client__webhook_url="", client__is_active=True, listed_at=None, due_at__lte=Now())
 
 
-class Order(Work):
+class Order(Salted, Work):
     """One enforcement action to be applied to, or reversed on, the client's platform.
 
     `place`: its turn among the case's orders. `sequence`: its turn among the subject's. `released_at` (applying

@@ -12,9 +12,10 @@ from django.db.models import F, Window
 from django.db.models.functions import Now, RowNumber
 
 from moderation.errors import NotFound
-from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Event, Order, Report, Run, User
+from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Order, Report, Run, User
 from moderation.selectors.access import NO_SUCH_CASE, cases_for
 from moderation.selectors.queue import earlier_decider, titles_of
+from moderation.selectors.timeline import Line, events_of, timeline
 from moderation.states import OPEN_APPEALS, Outcome, RunKind, Status
 
 REPORTS_SHOWN = 50
@@ -46,7 +47,7 @@ class CasePage:
     reports: Sequence[Report] = ()
     reports_total: int = 0
     appeals: Sequence[Appeal] = ()
-    events: Sequence[Event] = ()
+    events: Sequence[Line] = ()
     runs: Sequence[Run] = ()
     undo_seconds: float = 0
 
@@ -95,14 +96,14 @@ class CasePage:
             [(appeal.pk, appeal.status) for appeal in self.appeals],
             [(order.pk, order.status, order.attempts, order.listed_at) for order in self.orders],
             [(run.pk, run.attempts, run.done_at) for run in self.runs],
-            [event.pk for event in self.events[:1]],
+            [event.id for event in self.events[:1]],
             self.undo_seconds > 0,
         ]
         return sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
-    """At most fourteen queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
+    """At most sixteen queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
     case = (
         cases_for(user=user)
         .select_related("client", "claimed_by", "decision")
@@ -125,8 +126,10 @@ def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
     page.reports = list(case.reports.all()[:REPORTS_SHOWN])
     page.reports_total = len(page.reports) if len(page.reports) < REPORTS_SHOWN else case.reports.count()
     page.appeals = list(case.appeals.select_related("decision").order_by("created_at", "pk"))
-    page.events = list(case.events.order_by("-pk")[:EVENTS_SHOWN])
     page.runs = list(case.runs.order_by("created_at", "pk"))
+    tries = [attempt for some in page.tries.values() for attempt in some]
+    known = [*page.decisions, *page.orders, *page.reports, *page.appeals, *page.runs, *tries]
+    page.events = timeline(events_of(case).order_by("-pk")[:EVENTS_SHOWN], known=known)
     page.undo_seconds = _undo_seconds(page, user)
     return page
 

@@ -21,6 +21,7 @@ from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
 from moderation.models.actions import SubjectKind
+from moderation.models.facts import tell
 from moderation.models.work import Taken
 from moderation.rights import Actor
 from moderation.selectors.access import locked_case
@@ -125,7 +126,7 @@ def record(taken: Order, reply: Reply) -> None:
     with transaction.atomic():
         case = locked_case(taken.case_id)
         order, now = _locked(taken.pk, case)
-        Attempt.objects.create(
+        attempt = Attempt.objects.create(
             order=order,
             http_status=reply.http_status,
             result=reply.result or "",
@@ -142,7 +143,7 @@ def record(taken: Order, reply: Reply) -> None:
         elif reply.result is not None:
             confirm(case, order, reply.result, reply.detail, now)
         else:
-            _fail(case, order, reply.detail, now)
+            _fail(case, order, reply.detail, attempt, now)
         closing.settle_or_reopen(case)
         wake_relay()
         reach("deliver.in_record")
@@ -169,30 +170,32 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str, now: dat
                 direction=Direction.APPLY,
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
             ).update(status=OrderStatus.REVERSED, reversed_at=now)
-    _note(case, order, f"order.{result.value}", detail=detail)
+    _note(case, order, f"order.{result.value}", tells=tell("order_answer", order))
 
 
-def _fail(case: Case, order: Order, why: str, now: datetime) -> None:
+def _fail(case: Case, order: Order, why: str, attempt: Attempt, now: datetime) -> None:
     order.last_error = why[:2000]
     again = webhooks.next_try(order.attempts, order.first_tried_at or now, now)
     if again is None:
-        fail_for_good(case, order)
+        fail_for_good(case, order, attempt)
         return
     order.status, order.due_at = OrderStatus.PLANNED, again
     order.save()
     if order.attempts == 1:
-        _note(case, order, "order.delayed", error=order.last_error)
+        _note(case, order, "order.delayed", attempt_id=attempt.pk)
 
 
-def fail_for_good(case: Case, order: Order) -> None:
-    """Nothing came of it: the order leaves the line and is listed for supervisors."""
+def fail_for_good(case: Case, order: Order, attempt: Attempt | None = None, *, code: str = "") -> None:
+    """Nothing came of it: the order leaves the line and is listed for supervisors. `attempt`: the last one; `code`: why
+    there will be no other (models.order.GIVEN_UP)."""
     order.status = OrderStatus.FAILED
     order.save()
     if order.undoes is not None:
         Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
             status=OrderStatus.FAILED, last_error=f"Its reversal could not be delivered. {order.last_error}"
         )
-    _note(case, order, "order.failed", error=order.last_error)
+    said = {"attempt_id": attempt.pk} if attempt is not None else {"code": code}
+    _note(case, order, "order.failed", **said)
 
 
 def _end_overtaken(case: Case, order: Order, reply: Reply, now: datetime) -> None:
@@ -314,5 +317,5 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     return order
 
 
-def _note(case: Case, order: Order, what: str, **data: Any) -> None:
-    note(case, what, by=SYSTEM, order_id=str(order.pk), action=order.action, **data)
+def _note(case: Case, order: Order, what: str, *, tells: dict[str, str] | None = None, **data: Any) -> None:
+    note(case, what, by=SYSTEM, tells=tells, order_id=str(order.pk), action=order.action, **data)

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from moderation.models import Order, Subject
-from moderation.models.order import Orders
+from moderation.models.order import GIVEN_UP, Orders
 from moderation.selectors.access import locked_case
 from moderation.services.orders import closing, webhooks
 from moderation.services.orders.delivery import fail_for_good
@@ -22,17 +22,17 @@ def give_up_unconfirmed() -> int:
     shown waits. Safe to run twice."""
     return _give_up(
         Order.objects.filter(client__webhook_url="", listed_at__lte=Now() - webhooks.GIVE_UP_AFTER),
-        "The client did not confirm it within 72 hours.",
+        "unfetched",
     )
 
 
 def give_up_for_the_inactive() -> int:
     """Nobody carries out the orders of a client that was deactivated: they have failed, and their cases go on. Once it
     is active again a supervisor may send them again, while their decisions stand. Safe to run twice."""
-    return _give_up(Order.objects.filter(client__is_active=False), "Its client was deactivated.")
+    return _give_up(Order.objects.filter(client__is_active=False), "deactivated")
 
 
-def _give_up(orders: Orders, why: str) -> int:
+def _give_up(orders: Orders, code: str) -> int:
     """Fail those of `orders` that are in line and in nobody's hands, case by case."""
     hopeless = orders.free().filter(status__in=IN_LINE)
     count = 0
@@ -48,8 +48,8 @@ def _give_up(orders: Orders, why: str) -> int:
                 .order_by("place")
                 .select_for_update(of=("self",), no_key=True)
             ):
-                order.last_error = why
-                fail_for_good(case, order)
+                order.last_error = GIVEN_UP[code]
+                fail_for_good(case, order, code=code)
                 count += 1
             closing.settle_or_reopen(case)
             wake_relay()

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from moderation.clock import database_now
 from moderation.errors import IllegalMove, NotAllowed, Unacceptable
 from moderation.models import Appeal, AppealMode, Case, Decision, Severity, Side
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
@@ -63,7 +64,8 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "",
         status=AppealStatus.UNDER_REVIEW if case.status == Status.PENDING_REVIEW else AppealStatus.SUBMITTED,
     )
     appeal.refresh_from_db()
-    note(case, "appeal.received", by=by.naming(f"{side.value}:{appellant_id}"), appeal_id=str(appeal.pk), round=round)
+    tells = tell("appeal", appeal) | tell("appeal_state", appeal)
+    note(case, "appeal.received", by=by, tells=tells, appeal_id=str(appeal.pk), round=round)
     announce(case.client_id, "appeal.received", answers.told(case, appeal), case=case, priority=case.priority)
     _set_in_motion(case, appeal)
     return appeal
