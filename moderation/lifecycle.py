@@ -10,6 +10,7 @@ Claimed is a pair of columns, overdue a timestamp, stalled delivery a query: non
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
 from moderation.models import Case, Event
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.states import Move, Status
 
@@ -45,6 +47,10 @@ MOVES: dict[Move, Step] = {
 }
 
 
+CODES = frozenset({Actor.system().label, Actor.agent().label, Actor.operator().label})
+"""Who does something and is nobody."""
+
+
 def check(case: Case, how: Move) -> Status:
     """The state `how` leads to from here. Raises IllegalMove when there is no such move."""
     step = MOVES[how]
@@ -55,11 +61,35 @@ def check(case: Case, how: Move) -> Status:
     return step.target
 
 
-def move(case: Case, how: Move, *, by: Actor, data: dict[str, Any] | None = None, **changes: Any) -> None:
+def line(case: Case, what: str, *, by: Actor, data: dict[str, Any], tells: Mapping[str, str] | None = None) -> Event:
+    """One line of the history, not yet written: ids and codes, never a word or a name. The names `by` may carry are a
+    row's to keep: a decision's, a rollback's, an appeal's."""
+    itself = by.user is None and by.client is None
+    return Event(
+        case=case,
+        client_id=case.client_id,
+        type=what,
+        actor=by.label if itself and by.label in CODES else "",
+        door=by.door,
+        user_id=by.user,
+        data=data,
+        digests=dict(tells) if tells else None,
+    )
+
+
+def move(
+    case: Case,
+    how: Move,
+    *,
+    by: Actor,
+    data: dict[str, Any] | None = None,
+    tells: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> None:
     """Move `case` and write its event, in the caller's transaction. The only writer of `Case.status`.
 
-    `by`: who did it. `data`: what else the event tells. `changes`: columns that change
-    with the move (round, outcome, decision, ...).
+    `by`: who did it. `data`: what else the event tells, in ids and codes. `tells`: the digests of the rows it tells of
+    (models.facts); the case's own standing is added here. `changes`: columns that change with the move (round, ...).
     Raises IllegalMove when the table has no such move, or when the row is no longer in the state that was read.
     """
     source, target = case.status, check(case, how)
@@ -72,10 +102,8 @@ def move(case: Case, how: Move, *, by: Actor, data: dict[str, Any] | None = None
     case.status, case.version = target, case.version + 1
     for name, value in changes.items():
         setattr(case, name, value)
-    Event.objects.create(
-        case=case,
-        type=MOVES[how].event,
-        client_id=case.client_id,
-        actor=by.label,
-        data={"from": source, "to": target.value, "round": case.round, **(data or {})},
-    )
+        if hasattr(value, "resolve_expression"):
+            delattr(case, name)  # the database has worked it out: read again when somebody asks
+    said = {"from": source, "to": target.value, "round": case.round, **(data or {})}
+    tells = {**(tells or {}), **tell("case_state", case)}
+    line(case, MOVES[how].event, by=by, data=said, tells=tells).save(force_insert=True)

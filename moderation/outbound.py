@@ -6,6 +6,7 @@ judged afresh: no pool, cookies, redirects, proxies, environment, retries or dec
 
 import functools
 import ipaddress
+import math
 import queue
 import re
 import socket
@@ -47,20 +48,24 @@ OWN_HEADERS = frozenset({"host", "connection", "accept-encoding", "content-lengt
 
 
 class OutboundError(Exception):
-    """No answer was had. `code` is for programs, `message` is one sentence for supervisors."""
+    """No answer was had. `code` is for programs, `message` is one sentence for supervisors. `sent`: some of the
+    request had left, so the other side may have acted on it all the same."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
+        self.sent = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said: the status (redirects included) and the start of the body, as raw bytes."""
+    """What the server said: the status (redirects included), the start of the body, as raw bytes, and how it is packed
+    (`Content-Encoding`), should it be in spite of what we ask for."""
 
     status: int
     body: bytes
+    encoding: str = ""
 
 
 def is_public(address: Address) -> bool:
@@ -104,12 +109,13 @@ def _check_port(url: httpx2.URL) -> None:
         raise OutboundError("bad_url", f"Port {_port(url)} is not allowed; use 443, 8443 or 80.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Deadline:
-    """One moment on the monotonic clock for all of a call."""
+    """One moment on the monotonic clock for all of a call. `sent`: bytes of the request have left."""
 
     at: float
     host: str
+    sent: bool = False
 
     def remaining(self) -> float:
         """Seconds left, above zero; raises OutboundError `timeout` when none are."""
@@ -167,7 +173,9 @@ class _Stream(httpcore2.NetworkStream):
         view = memoryview(buffer)
         while view:
             # Armed before every send: `sendall` on a TLS socket would start the clock anew for each part.
+            # And it asks the clock as late as can be: who was stopped must not post what is no longer his to post.
             self._arm(timeout)
+            self._deadline.sent = True
             try:
                 view = view[self._socket.send(view) :]
             except TimeoutError:
@@ -273,17 +281,19 @@ def post(
     headers: Mapping[str, str],
     allow_loopback: bool,
     deadline_seconds: float = 10.0,
+    not_after: float = math.inf,
     max_bytes: int = 65536,
 ) -> Answer:
     """Sends one POST and returns the answer, with a body cut at `max_bytes` bytes (the connection is then closed).
 
-    `deadline_seconds` spans everything from the look-up of the name to the last byte read. With `allow_loopback`
-    127.0.0.0/8 and ::1 are allowed as well, there also over http and on any port. Safe to call from many threads.
+    `deadline_seconds` spans everything from the look-up of the name to the last byte read; after `not_after`, a moment
+    of `time.monotonic()`, nothing is sent or read either. With `allow_loopback` 127.0.0.0/8 and ::1 are allowed as
+    well, there also over http and on any port. Safe to call from many threads.
     Raises OutboundError and nothing else for whatever the address or the server behind it does.
     """
     target = check_url(url, allow_loopback=allow_loopback)
     host = target.raw_host.decode("ascii").rstrip(".")
-    deadline = _Deadline(time.monotonic() + deadline_seconds, host)
+    deadline = _Deadline(min(time.monotonic() + deadline_seconds, not_after), host)
     core_url = httpcore2.URL(scheme=target.raw_scheme, host=host, port=_port(target), target=target.raw_path)
     connection = httpcore2.HTTPConnection(
         core_url.origin,
@@ -293,14 +303,23 @@ def post(
     taken = bytearray()
     sent = _headers(target, headers)
     try:
+        deadline.remaining()
         with connection, connection.stream("POST", core_url, headers=sent, content=body) as response:
             for chunk in response.iter_stream():
                 taken += chunk
                 if len(taken) >= max_bytes:
                     break
-            return Answer(response.status, bytes(taken[:max_bytes]))
+            return Answer(response.status, bytes(taken[:max_bytes]), _encoding(response.headers))
+    except OutboundError as error:
+        trouble = error
     except (httpcore2.ProtocolError, httpcore2.NetworkError):
         # The library's own words quote what the server sent, at any length.
-        raise OutboundError("protocol", f"{host} did not answer in proper HTTP.") from None
+        trouble = OutboundError("protocol", f"{host} did not answer in proper HTTP.")
     except OSError as error:
-        raise OutboundError("unreachable", f"The connection to {host} broke: {error.strerror or error}.") from None
+        trouble = OutboundError("unreachable", f"The connection to {host} broke: {error.strerror or error}.")
+    trouble.sent = deadline.sent
+    raise trouble from None
+
+
+def _encoding(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding")

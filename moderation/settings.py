@@ -81,6 +81,7 @@ for _sentence in refusals.refusals(
     refusals.Installation(
         secret_key=SECRET_KEY,
         secret_key_kept=_secret_key_kept,
+        audit_key=AUDIT_KEY,
         debug=DEBUG,
         demo=DEMO_STARTED,
         forum=bool(FORUM_API_URL or FORUM_API_KEY or FORUM_WEBHOOK_SECRET),

@@ -98,6 +98,9 @@ IN_LINE = frozenset({OrderStatus.PLANNED, OrderStatus.DELIVERING})
 
 CONFIRMED = frozenset({OrderStatus.APPLIED, OrderStatus.ALREADY})
 
+HOLDS_NOTHING = frozenset({OrderStatus.REFUSED, OrderStatus.CANCELLED, OrderStatus.EXPIRED})
+"""Applying orders that stand for no effect, although no later decision has released them."""
+
 TERMINAL = frozenset(OrderStatus) - IN_LINE - {OrderStatus.REVERSING}
 """A case settles, or is reopened, when all its orders are here."""
 

@@ -29,6 +29,7 @@ SCHEDULE: dict[str, float] = {
     "settle": 15,
     "expire": 60,
     "give-up": 300,
+    "deactivated": 15,
     "forget-answers": 3600,
     "forget-workers": 3600,
 }

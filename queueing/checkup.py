@@ -14,12 +14,11 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from django.db.models.functions import Now
-from django.utils import timezone
 from psycopg_pool import PoolTimeout
-from uuid_utils.compat import uuid7
 
 from moderation import database_away
 from moderation.models import Client, Run, Worker
+from moderation.selectors import feeds
 from moderation.services.orders import webhooks
 from moderation.services.post import outbox
 from queueing.celery import DEAD, LANES, app
@@ -59,7 +58,7 @@ def look_at_everything() -> Iterator[Finding]:
     yield migrations
     yield check_checkpoints()
     if migrations.ok:
-        for check in (check_endpoints, check_outbox, check_runs, check_workers):
+        for check in (check_endpoints, check_unfetched, check_outbox, check_runs, check_workers):
             yield from _safely(check)
 
 
@@ -174,15 +173,24 @@ def check_endpoints() -> Iterator[Finding]:
                 "ask the client's operators; its orders wait and are tried again at least every 30 s",
             )
         else:
-            reply = webhooks.post(
-                client, uuid7(), {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {}}
-            )
+            reply = webhooks.ping(client)
             if reply.result is None:
                 yield _bad(
                     name, f"{client.webhook_url}: {reply.detail}", "correct its webhook URL, or mend the endpoint"
                 )
             else:
                 yield _good(name, f"{client.webhook_url} answers a ping in {reply.milliseconds} ms")
+
+
+def check_unfetched() -> Iterator[Finding]:
+    for waits in feeds.unfetched():
+        if waits.seconds < LATE_SECONDS:
+            continue
+        yield _bad(
+            f"orders of {waits.client.name}",
+            f"{waits.orders} wait to be fetched, for up to {waits.seconds / 60:.0f} min, and were never asked for",
+            "its app must ask GET /api/v1/orders/, or have a webhook URL; else its cases never end",
+        )
 
 
 def check_outbox() -> Iterator[Finding]:

@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -86,7 +85,7 @@ class ClientAdmin(Supervised):
         results = []
         for client in queryset.order_by("name"):
             # An order whose reversal failed is called failed too, but it is the reversal that is sent again.
-            failed = Order.objects.filter(client=client, status=OrderStatus.FAILED, reversal=None)
+            failed = Order.objects.filter(client=client, status=OrderStatus.FAILED, reversals=None)
             # In the order they were planned, so that each line is what it was.
             orders = list(failed.order_by("created_at", "place")[: ORDERS_AT_ONCE + 1])
             sent = [resend(order, actor_of(request))[0] for order in orders[:ORDERS_AT_ONCE]].count(messages.SUCCESS)
@@ -115,10 +114,10 @@ class ClientAdmin(Supervised):
     def rotate_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         for pk in queryset.order_by("name").values_list("pk", flat=True):
             with transaction.atomic():
-                client = Client.objects.select_for_update(no_key=True).get(pk=pk)
+                client = Client.objects.select_for_update(no_key=True).annotate(now=Now()).get(pk=pk)
                 until = client.old_secret_until
                 # A second click would end the secret that the app is using.
-                twice = until is not None and until > timezone.now() + clients.OVERLAP - DOUBLE_CLICK
+                twice = until is not None and until > client.now + clients.OVERLAP - DOUBLE_CLICK
                 secret = "" if twice else clients.rotate_secret(client)
             if not secret:
                 said = gettext("%(client)s: its secret was rotated only just now; left as it is.")

@@ -22,11 +22,25 @@ from moderation.services.orders import delivery
 from moderation.states import OrderStatus
 
 
+class Waiting(admin.SimpleListFilter):
+    """What nobody but the client's app can move on."""
+
+    title = _("Waiting for its app")
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("unfetched", _("never fetched"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        # By their ids: the list's own counting would carry the line's columns along.
+        return queryset.filter(pk__in=Order.objects.unfetched().values("pk")) if self.value() else queryset
+
+
 @admin.register(Order)
 class OrderAdmin(FoundById, ReadOnly):
     list_display = ["action", "case", "client", "direction", "status", "attempts", "due_at", "last_error"]
     list_select_related = ["case", "client"]
-    list_filter = ["status", "direction", "action", "client"]
+    list_filter = ["status", Waiting, "direction", "action", "client"]
     search_fields = ["case__content_id", "subject__external_id"]
     id_lookups = ("pk", "case_id")
     search_help_text = _("Id of the order, the case, the content or the author")
@@ -62,6 +76,8 @@ def resend(order: Order, by: Actor) -> tuple[int, str]:
     except ModerationError as error:
         if error.code == "superseded":
             return messages.WARNING, gettext("overtaken by a later decision; not sent")
+        if error.code == "inactive":
+            return messages.WARNING, gettext("its app is not active; not sent")
         return messages.WARNING, gettext("has not failed; left as it is")
     return messages.SUCCESS, gettext("is sent again")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
@@ -12,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from agents import matching
 from moderation.admin.rights import ReadOnly, Supervised
 from moderation.models import Policy, PolicyVersion
 from moderation.models.actions import ACTIONS, LABELS
@@ -65,8 +65,8 @@ class VersionForm(forms.ModelForm):
     def clean_terms(self) -> list[str]:
         for term in self.cleaned_data["terms"]:
             try:
-                re.compile(term, re.IGNORECASE)
-            except re.error as error:
+                matching.compiled(term)
+            except ValueError as error:
                 raise forms.ValidationError(
                     _("“%(term)s” is not a regular expression: %(error)s"), params={"term": term, "error": error}
                 ) from None

@@ -22,6 +22,7 @@ from moderation.models import Case, Scope
 from moderation.selectors.access import cases_for, the_case
 from moderation.selectors.dossier import Dossier, dossiers, new_dossier
 from moderation.selectors.statement import statement
+from moderation.selectors.timeline import events_of, timeline
 from moderation.services.story import intake, review, rollback, withdrawal
 from moderation.states import Status
 
@@ -106,7 +107,8 @@ class CaseEvents(Door):
     )
     def get(self, request: Request, case_id: UUID) -> Response:
         case = the_case(case_id, client=client_of(request))
-        return Response({"results": [representations.event(event) for event in case.events.order_by("pk")]})
+        lines = timeline(events_of(case).order_by("pk"))
+        return Response({"results": [representations.event(line) for line in lines]})
 
 
 class Statement(Door):

@@ -66,6 +66,7 @@ class Effects(Door):
     @extend_schema(
         operation_id="list_effects",
         summary="What should be in force now on one content or author",
+        description="Make it so, and keep `sequence` as obeyed: what comes with no higher one is overtaken by this.",
         parameters=[OpenApiParameter("content_id", str), OpenApiParameter("author_id", str)],
         responses={200: shapes.EffectList},
     )
@@ -80,8 +81,11 @@ class Effects(Door):
                 "Ask for one `content_id` or one `author_id`.", errors=[FieldTrouble("", "Exactly one.")]
             )
         ((kind, external_id),) = asked.items()
-        found = [] if "\x00" in external_id else feeds.effects(client_of(request), kind, external_id)
-        return Response({"results": [representations.effect(effect) for effect in found]})
+        if "\x00" in external_id:  # PostgreSQL takes no NUL in a text
+            return Response({"sequence": 0, "results": []})
+        standing = delivery.show_standing(client_of(request), kind, external_id)
+        effects = [representations.effect(effect) for effect in standing.effects]
+        return Response({"sequence": standing.sequence, "results": effects})
 
 
 class Feed(Door):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -32,8 +31,9 @@ class Tables(Collector):
         yield cases
         yield _gauge("guardian_cases_overdue", "Cases whose review is overdue", Case.objects.filter(
             status=Status.PENDING_REVIEW, due_at__lt=Now()).count())  # fmt: skip
-        oldest = Case.objects.filter(status=Status.PENDING_REVIEW).order_by("moved_at").first()
-        age = (timezone.now() - oldest.moved_at).total_seconds() if oldest else 0
+        waits = Case.objects.filter(status=Status.PENDING_REVIEW).annotate(waits=Now() - F("moved_at"))
+        longest = waits.order_by("moved_at").values_list("waits", flat=True).first()
+        age = longest.total_seconds() if longest else 0
         yield _gauge("guardian_oldest_review_seconds", "How long the oldest case waits for review", age)
         yield _gauge(
             "guardian_outbox_age_seconds", "How long the oldest due row waits", outbox.oldest_waiting_seconds()

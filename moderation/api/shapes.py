@@ -270,4 +270,5 @@ class EffectShape(s.Serializer):
 
 
 class EffectList(s.Serializer):
+    sequence = s.IntegerField(help_text="The subject's newest; 0 where nothing was ever ordered")
     results = EffectShape(many=True)

@@ -7,6 +7,7 @@ tells what should be in force on them now. (A warning is no state of things: onl
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from django.db.models import Max
 from moderation.demo.client import Effect, Guardian
 from moderation.demo.models import Author, Bookmark, Post, Receipt
 from moderation.demo.notices import NOTICES, take_note
-from moderation.demo.orders import APPLIED, FLAGS, ORDERS, SUSPEND
+from moderation.demo.orders import APPLIED, AUTHOR, CONTENT, EFFECTS, FLAGS, ORDERS, SUSPEND, keep_mark
 
 
 @dataclass
@@ -51,13 +52,15 @@ def catch_up(api: Guardian) -> CaughtUp:
 def _put_content_right(api: Guardian, content_id: str) -> bool:
     while True:
         before = _newest_receipt(content_id=content_id)
-        wanted = {effect.action for effect in api.effects(content_id=content_id)}
+        standing = api.effects(content_id=content_id)
+        wanted = {effect.action for effect in standing.effects}
         with transaction.atomic():
             post = Post.objects.select_for_update().filter(content_id=content_id).first()
             if post is None:
                 return False
             if _newest_receipt(content_id=content_id) != before:
                 continue  # a webhook came in between, so the answer may be the older of the two
+            _keep_marks(CONTENT, content_id, wanted, standing.sequence)
             flags = {flag: action in wanted for action, (flag, on) in FLAGS.items() if on}
             if all(getattr(post, flag) == value for flag, value in flags.items()):
                 return False
@@ -68,18 +71,26 @@ def _put_content_right(api: Guardian, content_id: str) -> bool:
 def _put_author_right(api: Guardian, name: str) -> bool:
     while True:
         before = _newest_receipt(author_id=name)
-        wanted = {effect.action: effect for effect in api.effects(author_id=name)}
+        standing = api.effects(author_id=name)
+        wanted = {effect.action: effect for effect in standing.effects}
         with transaction.atomic():
             author = Author.objects.select_for_update().filter(name=name).first()
             if author is None:
                 return False
             if _newest_receipt(author_id=name) != before:
                 continue
+            _keep_marks(AUTHOR, name, wanted.keys(), standing.sequence)
             was = (author.is_banned, author.suspension_ends())
             author.is_banned = "ban_author" in wanted
             author.suspended_until = _suspension(name, wanted.get(SUSPEND))
             author.save(update_fields=["is_banned", "suspended_until"])
             return was != (author.is_banned, author.suspension_ends())
+
+
+def _keep_marks(kind: str, about: str, wanted: Collection[str], sequence: int) -> None:
+    """What is made so now is as good as obeyed up to `sequence`; orders on their way may be older than that."""
+    for effect in EFFECTS[kind]:
+        keep_mark(kind, about, effect, sequence, is_reversal=effect not in wanted)
 
 
 def _suspension(name: str, wanted: Effect | None) -> datetime | None:

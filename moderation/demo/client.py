@@ -106,6 +106,15 @@ class Effect:
     decision_id: str
 
 
+@dataclass(frozen=True)
+class Standing:
+    """All that should be in force on one content or author, and up to which order that is true: what comes later with
+    no higher `sequence` is overtaken by it."""
+
+    sequence: int
+    effects: list[Effect]
+
+
 class Guardian:
     """One per process: it keeps its connections. Safe to use from many threads; every method may raise GuardianError.
 
@@ -223,10 +232,11 @@ class Guardian:
         page = self._answer("GET", "events/", params={"after": after})
         return [Event(int(said["position"]), str(said["id"]), str(said["type"]), said) for said in page["results"]]
 
-    def effects(self, *, content_id: str = "", author_id: str = "") -> list[Effect]:
+    def effects(self, *, content_id: str = "", author_id: str = "") -> Standing:
         """What should be in force now on one content, or on one author."""
         asked = {"content_id": content_id} if content_id else {"author_id": author_id}
-        return [
+        answer = self._answer("GET", "effects/", params=asked)
+        effects = [
             Effect(
                 action=str(said["action"]),
                 expires_at=datetime.fromisoformat(said["expires_at"]) if said["expires_at"] else None,
@@ -234,8 +244,9 @@ class Guardian:
                 case_id=str(said["case_id"]),
                 decision_id=str(said["decision_id"]),
             )
-            for said in self._answer("GET", "effects/", params=asked)["results"]
+            for said in answer["results"]
         ]
+        return Standing(int(answer["sequence"]), effects)
 
     def _post(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
         return self._answer("POST", path, json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())})

@@ -109,6 +109,23 @@ class Bookmark(models.Model):
         return str(self.position)
 
 
+class Mark(models.Model):
+    """How far the forum has obeyed: the highest `sequence` for one effect (an action and its reversal are one, named by
+    the action) on one content or author, and whether that was a reversal. An order that comes late is told by it."""
+
+    kind = models.CharField(max_length=10)
+    about = models.CharField(max_length=200)
+    effect = models.CharField(max_length=40)
+    sequence = models.PositiveBigIntegerField()
+    is_reversal = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "about", "effect"], name="forum_one_mark")]
+
+    def __str__(self) -> str:
+        return f"{self.effect} of {self.about}: {self.sequence}"
+
+
 class Receipt(models.Model):
     """One webhook that was obeyed, or a notice that was taken in (`action` is empty then). `webhook_id` is unique: a
     webhook that comes again gets its first answer again.
@@ -127,6 +144,7 @@ class Receipt(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     is_over = models.BooleanField(default=False)
     result = models.CharField(max_length=10)
+    detail = models.CharField(max_length=200, blank=True, default="")
     received_at = models.DateTimeField(db_default=Now())
 
     class Meta:

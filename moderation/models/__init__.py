@@ -3,13 +3,14 @@
 from moderation.models.appeal import Appeal, Side
 from moderation.models.case import Case, ContentType, Report
 from moderation.models.client import ApiKey, Client, IdempotentAnswer, Scope, TokenBucket
-from moderation.models.event import Event, Seal
+from moderation.models.event import AuditHead, Event, Seal
 from moderation.models.judgement import Assessment, Decision, Via
 from moderation.models.notice import Notice
 from moderation.models.order import Attempt, Order, Subject
 from moderation.models.people import Role, User
 from moderation.models.policy import AppealMode, Policy, PolicyVersion, Severity
 from moderation.models.run import Run
+from moderation.models.withdrawal import Withdrawal
 from moderation.models.worker import Worker
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "AppealMode",
     "Assessment",
     "Attempt",
+    "AuditHead",
     "Case",
     "Client",
     "ContentType",
@@ -39,5 +41,6 @@ __all__ = [
     "TokenBucket",
     "User",
     "Via",
+    "Withdrawal",
     "Worker",
 ]

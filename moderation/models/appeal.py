@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
+from moderation.models.salted import Salted
 from moderation.states import AppealStatus
 
 
@@ -19,7 +20,7 @@ class Side(models.TextChoices):
     REPORTER = "reporter"
 
 
-class Appeal(models.Model):
+class Appeal(Salted):
     """Against `decision`, or against the agent's clearing where that is null. `answered_by`: the decision whose
     reason is the written answer."""
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from moderation.models.client import Client
+from moderation.models.salted import Salted
 from moderation.states import Outcome, Priority, Status
 
 REVIEW_HOURS: dict[int, int] = {Priority.URGENT: 1, Priority.HIGH: 4, Priority.NORMAL: 24, Priority.LOW: 72}
@@ -31,7 +32,7 @@ class ContentType(models.TextChoices):
     OTHER = "other"
 
 
-class Case(models.Model):
+class Case(Salted):
     """One piece of content under moderation; the row every lock is taken on.
 
     `decision`: the one in force. `version` rises with status, round and decision only. `claim_*`: a moderator's
@@ -114,7 +115,7 @@ class Case(models.Model):
         return str(self.id)
 
 
-class Report(models.Model):
+class Report(Salted):
     """Somebody's complaint about the content; a case keeps one of each reporter."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="reports")

@@ -42,7 +42,10 @@ class Scope(models.TextChoices):
 
 
 class ApiKey(models.Model):
-    """`gk_<id>_<secret>`; the secret has 256 random bits, so one fast hash of it is enough."""
+    """`gk_<id>_<secret>`; the secret has 256 random bits, so one fast hash of it is enough. `used_lately`: no column;
+    whether a key that was just authenticated need not be marked as used again."""
+
+    used_lately: bool | None = None
 
     id = models.CharField(primary_key=True, max_length=16)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="keys")

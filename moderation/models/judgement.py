@@ -9,10 +9,11 @@ from uuid_utils.compat import uuid7
 
 from moderation.models.case import Case
 from moderation.models.policy import PolicyVersion
+from moderation.models.salted import Salted
 from moderation.states import RULINGS
 
 
-class Assessment(models.Model):
+class Assessment(Salted):
     """What the agent thinks, once per (case, round). JSON columns have the shapes of agents.contract.Assessment;
     each finding in `findings` also carries the pinned policy version's id."""
 
@@ -50,7 +51,7 @@ class Via(models.TextChoices):
     API = "api"
 
 
-class Decision(models.Model):
+class Decision(Salted):
     """What a human ruled, once per (case, round); never edited, only superseded or, inside its undo window, withdrawn.
 
     `actions`: [{"action": name, "params": {...}}, ...] in the order they are carried out. `decider`: `decided_by`

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from moderation.models.actions import SubjectKind
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
+from moderation.models.salted import Salted
 from moderation.models.work import Work
-from moderation.states import IN_LINE, Direction, OrderStatus
+from moderation.states import HOLDS_NOTHING, IN_LINE, Direction, OrderStatus
+
+GIVEN_UP = {
+    "unfetched": "The client did not confirm it within 72 hours.",
+    "deactivated": "Its client was deactivated.",
+}
+"""What an order that nobody will carry out any more has failed of, by the code its event holds."""
 
 
 class Subject(models.Model):
@@ -21,6 +31,9 @@ class Subject(models.Model):
     external_id = models.CharField(max_length=200)
     last_sequence = models.PositiveBigIntegerField(default=0)
 
+    IN_ORDER = ("client_id", "kind", "external_id")
+    """Locked in this order, everywhere."""
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["client", "kind", "external_id"], name="one_row_per_subject")]
 
@@ -28,16 +41,58 @@ class Subject(models.Model):
         return f"{self.kind} {self.external_id}"
 
 
-class Order(Work):
+class Orders(models.QuerySet["Order"]):
+    """What is asked of orders, each rule once. (The relay says the first one again, in its SQL; a test compares.)"""
+
+    def with_line(self) -> Self:
+        """Each with `waits_for_case` and `waits_for_subject`: does an order come before it there?"""
+        before = Order.objects.filter(status__in=IN_LINE).order_by()
+        return self.annotate(
+            waits_for_case=Exists(before.filter(case_id=OuterRef("case_id"), place__lt=OuterRef("place"))),
+            waits_for_subject=Exists(
+                before.filter(subject_id=OuterRef("subject_id"), sequence__lt=OuterRef("sequence"))
+            ),
+        )
+
+    def heads(self) -> Self:
+        """Those that are next: nothing before them in their case, nothing before them on their subject."""
+        return self.with_line().filter(status__in=IN_LINE, waits_for_case=False, waits_for_subject=False)
+
+    def free(self) -> Self:
+        """Those nobody is at."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lte=Now()))
+
+    def holding(self) -> Self:
+        """Those whose decision wants (subject, action) now: not released, not refused, not run out, no copies."""
+        return (
+            self.filter(direction=Direction.APPLY, released_at=None, resends=None)
+            .exclude(status__in=HOLDS_NOTHING)
+            .filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+        )
+
+    def about(self, subject_id: int, effect: str) -> Self:
+        """All that was ever ordered about an effect (named by its applying action) on a subject."""
+        return self.filter(Q(action=effect) | Q(undoes__action=effect), subject_id=subject_id)
+
+    def unfetched(self) -> Self:
+        """Those that are next and that a client without a webhook has not been seen to ask for."""
+        return self.heads().filter(client__webhook_url="", client__is_active=True, listed_at=None, due_at__lte=Now())
+
+
+class Order(Salted, Work):
     """One enforcement action to be applied to, or reversed on, the client's platform.
 
     `place`: its turn among the case's orders. `sequence`: its turn among the subject's. `released_at` (applying
     orders): since then the decision no longer wants it; null means the decision holds (subject, action).
-    `undoes` (reversing orders): the applying order it takes back; at most one reversal each. `names`: the applying
-    order the client is told about, which is the one that was really applied should several cases have wanted it.
+    `undoes` (reversing orders): the applying order it takes back; at most one reversal of it is in line. `names`: the
+    applying order the client is told about: the one that was really applied should several cases have wanted it.
     `resends`: the other decision's order that counts again now that a longer suspension has gone; such an order stands
-    in the line of the case whose release made it necessary. `result`: the client's own word.
+    in the line of the case whose release made it necessary. `result`: the client's own word. `listed_at`: a client
+    that fetches its orders itself first saw it then. `waits_for_*`: no columns; see Orders.with_line.
     """
+
+    waits_for_case: bool
+    waits_for_subject: bool
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="orders")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
@@ -46,7 +101,7 @@ class Order(Work):
     direction = models.CharField(max_length=10, choices=Direction.choices)
     action = models.CharField(max_length=40)
     params = models.JSONField(default=dict, blank=True)
-    undoes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversal")
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversals")
     names = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     resends = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     place = models.PositiveIntegerField()
@@ -57,7 +112,10 @@ class Order(Work):
     applied_at = models.DateTimeField(null=True, blank=True)
     reversed_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    listed_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
+
+    objects = Orders.as_manager()
 
     class Meta:
         constraints = [
@@ -71,6 +129,11 @@ class Order(Work):
                 fields=["subject", "sequence"],
                 condition=models.Q(status__in=sorted(IN_LINE)),
                 name="one_order_per_turn",
+            ),
+            models.UniqueConstraint(
+                fields=["undoes"],
+                condition=models.Q(status__in=sorted(IN_LINE)),
+                name="one_reversal_in_line",
             ),
             models.UniqueConstraint(
                 fields=["decision", "subject", "action"],
@@ -98,6 +161,11 @@ class Order(Work):
 
     def __str__(self) -> str:
         return f"{self.action} ({self.status})"
+
+    @property
+    def effect(self) -> str:
+        """The applying action this is about: an action and its reversal are one effect. Fetch `undoes` with it."""
+        return self.undoes.action if self.undoes is not None else self.action
 
 
 class Attempt(models.Model):

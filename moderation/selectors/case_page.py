@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from django.db.models import Exists, F, OuterRef, Window
+from django.db.models import F, Window
 from django.db.models.functions import Now, RowNumber
 
 from moderation.errors import NotFound
-from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Event, Order, Report, Run, User
+from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Order, Report, Run, User
 from moderation.selectors.access import NO_SUCH_CASE, cases_for
 from moderation.selectors.queue import earlier_decider, titles_of
-from moderation.states import IN_LINE, OPEN_APPEALS, Outcome, RunKind, Status
+from moderation.selectors.timeline import Line, events_of, timeline
+from moderation.states import OPEN_APPEALS, Outcome, RunKind, Status
 
 REPORTS_SHOWN = 50
 EVENTS_SHOWN = 200
@@ -26,9 +27,9 @@ TRIES_SHOWN = 20
 class CasePage:
     """One case as this person sees it. `now`: the database's clock. `reader`: who holds a live claim, else empty.
     `barred`: this person made the decision under review. `undo_seconds`: how long this person can still take the
-    decision back, 0 when they cannot. `orders` in their line's order, reversals included; those in `stuck` wait for
-    another case's order about the same subject. `tries`: the newest of each order, newest first. `decider`: this
-    person's name as it is compared."""
+    decision back, 0 when they cannot. `orders` in their line's order, reversals included; those in `behind` wait for
+    one of them, those in `stuck` for another case's order about the same subject. `tries`: the newest of each order,
+    newest first. `decider`: this person's name as it is compared."""
 
     case: Case
     now: datetime
@@ -40,12 +41,13 @@ class CasePage:
     titles: dict[int, str] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
     orders: Sequence[Order] = ()
+    behind: frozenset[uuid.UUID] = frozenset()
     stuck: frozenset[uuid.UUID] = frozenset()
     tries: dict[uuid.UUID, list[Attempt]] = field(default_factory=dict)
     reports: Sequence[Report] = ()
     reports_total: int = 0
     appeals: Sequence[Appeal] = ()
-    events: Sequence[Event] = ()
+    events: Sequence[Line] = ()
     runs: Sequence[Run] = ()
     undo_seconds: float = 0
 
@@ -92,16 +94,16 @@ class CasePage:
             self.reader,
             len(self.reports),
             [(appeal.pk, appeal.status) for appeal in self.appeals],
-            [(order.pk, order.status, order.attempts) for order in self.orders],
+            [(order.pk, order.status, order.attempts, order.listed_at) for order in self.orders],
             [(run.pk, run.attempts, run.done_at) for run in self.runs],
-            [event.pk for event in self.events[:1]],
+            [event.id for event in self.events[:1]],
             self.undo_seconds > 0,
         ]
         return sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
-    """At most fourteen queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
+    """At most sixteen queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
     case = (
         cases_for(user=user)
         .select_related("client", "claimed_by", "decision")
@@ -117,16 +119,17 @@ def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
     page.assessment = case.assessments.order_by("-round").first()
     page.titles = titles_of([page.assessment] if page.assessment else [])
     page.decisions = list(case.decisions.prefetch_related("policies").order_by("-decided_at"))
-    ahead = Order.objects.filter(status__in=IN_LINE, subject=OuterRef("subject"), sequence__lt=OuterRef("sequence"))
-    orders = case.orders.select_related("undoes").annotate(behind=Exists(ahead.exclude(case=case)))
-    found = list(orders.order_by("place", "created_at"))
-    page.orders, page.stuck = found, frozenset(order.pk for order in found if order.behind)
+    found = list(case.orders.with_line().select_related("undoes").order_by("place", "created_at"))
+    page.orders, page.behind = found, frozenset(order.pk for order in found if order.waits_for_case)
+    page.stuck = frozenset(order.pk for order in found if order.waits_for_subject) - page.behind
     page.tries = _tries(found)
     page.reports = list(case.reports.all()[:REPORTS_SHOWN])
     page.reports_total = len(page.reports) if len(page.reports) < REPORTS_SHOWN else case.reports.count()
     page.appeals = list(case.appeals.select_related("decision").order_by("created_at", "pk"))
-    page.events = list(case.events.order_by("-pk")[:EVENTS_SHOWN])
     page.runs = list(case.runs.order_by("created_at", "pk"))
+    tries = [attempt for some in page.tries.values() for attempt in some]
+    known = [*page.decisions, *page.orders, *page.reports, *page.appeals, *page.runs, *tries]
+    page.events = timeline(events_of(case).order_by("-pk")[:EVENTS_SHOWN], known=known)
     page.undo_seconds = _undo_seconds(page, user)
     return page
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from moderation.models import IdempotentAnswer, Order, Worker
-from moderation.services.orders import announcements, closing, delivery, webhooks
+from moderation.services.orders import announcements, closing, giving_up, webhooks
 from moderation.services.record import audit
 from moderation.states import CONFIRMED, Direction, OrderStatus
 
@@ -41,7 +41,8 @@ JOBS: dict[str, Callable[[], int]] = {
     "reopen": closing.reopen_overdue,
     "settle": closing.settle_overlooked,
     "expire": end_expired_suspensions,
-    "give-up": delivery.give_up_unfetched,
+    "give-up": giving_up.give_up_unconfirmed,
+    "deactivated": giving_up.give_up_for_the_inactive,
     "forget-answers": forget_old_answers,
     "forget-workers": forget_dead_workers,
 }

@@ -13,8 +13,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -87,6 +88,33 @@ def database(_test_database: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         yield
         empty_database()
         connection.close()
+
+
+@contextmanager
+def standing_on(**place: Any) -> Iterator[None]:
+    """Django's own connections, and the agent's, lead to another database (NAME, HOST …) while the block runs."""
+    from django.db import connection
+
+    before = dict(connection.settings_dict)
+    _hang_up()
+    connection.settings_dict.update(place)
+    try:
+        yield
+    finally:
+        _hang_up()
+        connection.settings_dict.update(before)
+
+
+def _hang_up() -> None:
+    from django.db import connection
+
+    from moderation.services.agent import runs
+
+    connection.close()
+    connection.close_pool()
+    if runs._agent.cache_info().currsize:
+        runs.agent().close()
+        runs._agent.cache_clear()
 
 
 def empty_database() -> None:

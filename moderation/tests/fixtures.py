@@ -6,9 +6,27 @@ from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from moderation.tests.people import RUDE, App, app, work
 from moderation.tests.platform import Platform
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_looked_for_once() -> Iterator[None]:
+    """Every test client builds the middleware anew, and WhiteNoise would look through all the static files each time:
+    half of what a request costs in a test, and nothing a server does more than once."""
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def look_once(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(WhiteNoiseMiddleware, "add_files_from_finders", look_once)
+        yield
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: the modules that name it as a plugin have imported it befor
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import uuid
@@ -33,6 +34,8 @@ urlpatterns = [*house_urls, path("demo/", include("moderation.demo.urls"))]
 __all__ = ["handler404", "handler500"]
 
 SECRET = signing.new_secret()
+SEQUENCE = itertools.count(1)
+"""Of every subject, here: each new order has a higher one."""
 UNDONE = {
     "remove_content": ("restore_content", "is_removed"),
     "limit_visibility": ("restore_visibility", "is_limited"),
@@ -119,7 +122,7 @@ def order(action: str, post: Post, *, reverse: bool = False, **more: Any) -> dic
         "content_id": post.content_id,
         "author_id": post.author.name,
         "decision_id": "decision-1",
-        "sequence": 1,
+        "sequence": next(SEQUENCE),
         **more,
     }
     return {"type": "action.reverse" if reverse else "action.apply", "timestamp": "2026-01-01T00:00:00Z", "data": data}

@@ -58,15 +58,6 @@ def test_what_was_handed_out_may_have_been_applied_and_is_reversed(puller: App) 
     assert puller.statuses(case_id) == [("remove_content", "reversed")]
 
 
-def test_what_nobody_fetched_in_72_hours_has_failed(puller: App) -> None:
-    case_id = enforced(puller, "remove_content")
-    assert delivery.give_up_unfetched() == 0
-    Order.objects.update(due_at=Now() - timedelta(hours=73))
-    assert delivery.give_up_unfetched() == 1
-    assert puller.statuses(case_id) == [("remove_content", "failed")]
-    assert puller.case(case_id)["status"] == "completed"
-
-
 # --- replay ------------------------------------------------------------------------------------------------------
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
+import zlib
 from datetime import timedelta
 from typing import Any
 
@@ -85,6 +87,43 @@ def test_the_clients_own_word_is_honoured(client_app: App, platform: Platform, r
     case_id = decided(client_app, "remove_content")
     assert client_app.statuses(case_id) == [("remove_content", result)]
     assert client_app.case(case_id)["status"] == "completed"
+
+
+PACKED = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "Deflate": lambda body: zlib.compress(body, wbits=-zlib.MAX_WBITS),
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_packed_answer_is_understood(client_app: App, platform: Platform, encoding: str) -> None:
+    said = PACKED[encoding](b'{"result": "refused", "detail": "A partner."}')
+    platform.behave = lambda document: (200, said)
+    platform.headers = {"content-encoding": encoding}
+    assert client_app.statuses(decided(client_app, "remove_content")) == [("remove_content", "refused")]
+    assert Order.objects.get().detail == "A partner."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", b"whatever"),
+        ("gzip", b"not packed at all"),
+        ("gzip", gzip.compress(b"{" + b" " * 50_000_000)),
+        ("gzip, br", b"\x1f\x8b"),
+        ("gzip", gzip.compress(b'{"result": "refused"}')[:20]),
+    ],
+    ids=["unknown", "not packed", "a bomb", "twice", "cut"],
+)
+def test_a_packed_answer_that_cannot_be_read_confirms(
+    client_app: App, platform: Platform, encoding: str, body: bytes
+) -> None:
+    platform.behave = lambda document: (200, body)
+    platform.headers = {"content-encoding": encoding}
+    assert client_app.statuses(decided(client_app, "remove_content")) == [("remove_content", "applied")]
 
 
 @pytest.mark.parametrize(

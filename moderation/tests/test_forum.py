@@ -139,6 +139,36 @@ def test_content_orders_are_obeyed_and_taken_back(guardian: StandIn, action: str
     assert result_of(deliver(order(reversal, post, reverse=True))) == "already"
 
 
+@pytest.mark.parametrize("late", ["apply", "reversal"])
+def test_what_was_overtaken_is_not_done_and_says_so_each_time(guardian: StandIn, late: str) -> None:
+    post = a_post()
+    deliver(order("remove_content", post, sequence=5))
+    if late == "apply":
+        # The reversal takes the place of the apply it cancels: it has the same number and goes after it.
+        assert result_of(deliver(order("restore_content", post, reverse=True, sequence=5))) == "applied"
+        document = order("remove_content", post, sequence=5)
+    else:
+        document = order("restore_content", post, reverse=True, sequence=4)
+    was = Post.objects.get().is_removed
+    for _ in range(2):
+        answer = deliver(document, webhook_id="late")
+        assert answer.json() == {"result": "already", "detail": "overtaken"}
+    assert Post.objects.get().is_removed is was is (late == "reversal")
+    # Another effect on the same post, and another post, have their own marks.
+    assert result_of(deliver(order("label_content", post, sequence=1))) == "applied"
+    assert result_of(deliver(order("remove_content", a_post("anna"), sequence=1))) == "applied"
+    assert deliver(order("remove_content", post, sequence="6")).status_code == 400
+
+
+def test_a_suspension_that_was_overtaken_never_counts(guardian: StandIn) -> None:
+    post = a_post()
+    deliver(order("unsuspend_author", post, reverse=True, sequence=9))
+    late = order("suspend_author", post, sequence=8, params={"expires_at": "2999-01-01T00:00:00Z"}, case_id="a")
+    assert deliver(late).json()["detail"] == "overtaken"
+    shorter = suspend(post, 7, case_id="b", sequence=10)
+    assert suspended_until() == shorter
+
+
 def test_what_the_forum_never_had_is_already_so(guardian: StandIn) -> None:
     stranger = Post(content_id="never-seen", author=Author(name="nobody"))
     for action in ("remove_content", "restore_content", "suspend_author", "unban_author", "warn_author"):

@@ -11,9 +11,11 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
+from moderation import outbound
 from moderation.demo.client import Guardian
 from moderation.demo.models import Appeal, Author, Bookmark, Post, Verdict
 from moderation.models import Client, Notice, Order
+from moderation.services.orders import delivery, webhooks
 from moderation.services.orders.announcements import place
 from moderation.states import AppealStatus
 from moderation.tests.forum import an_appeal, the_form
@@ -156,6 +158,58 @@ def test_catching_up_repairs_what_no_webhook_told(house: App) -> None:
     kevin.post("/demo/orders/")
     assert not Post.objects.get().is_removed
     assert Author.objects.get().suspension_ends() is None
+
+
+def test_an_answer_that_was_lost_to_an_apply_is_made_good_by_the_rollback(
+    house: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = write(Browser())
+    truthful, lost = outbound.post, []
+
+    def post_and_lose(*args: Any, **options: Any) -> outbound.Answer:
+        answer = truthful(*args, **options)
+        if b"remove_content" in options["body"] and not lost:
+            lost.append(answer)
+            error = outbound.OutboundError("timeout", "The forum did not answer completely in time.")
+            error.sent = True
+            raise error
+        return answer
+
+    monkeypatch.setattr(outbound, "post", post_and_lose)
+    decide(house, post, "remove_content")
+    assert lost
+    assert Post.objects.get().is_removed
+    assert house.statuses(post.case_id) == [("remove_content", "planned")]
+    assert house.roll_back(post.case_id).status_code == 202
+    catch_all(house)
+    assert not Post.objects.get().is_removed
+    assert house.statuses(post.case_id) == [("remove_content", "reversed")]
+
+
+def test_an_order_that_comes_after_catching_up_is_overtaken(house: App) -> None:
+    kevin = Browser()
+    post = write(kevin)
+    Client.objects.filter(pk=house.client.pk).update(webhook_url="http://127.0.0.1:9/")
+    decide(house, post, "remove_content")
+    order = delivery.take(catch_due(post.case_id))
+    assert order is not None  # a worker has it, and stands still
+    assert house.roll_back(post.case_id).status_code == 202
+    work()
+    place()
+    kevin.post("/demo/orders/")
+    Client.objects.filter(pk=house.client.pk).update(webhook_url=house.client.webhook_url)
+    order.client.webhook_url = house.client.webhook_url
+    reply = webhooks.post(order.client, order.pk, order.notice.document)
+    assert (reply.result, reply.detail) == ("already", "overtaken")
+    assert not Post.objects.get().is_removed
+    delivery.record(order, reply)
+    assert Order.objects.filter(undoes=order).count() == 1
+
+
+def catch_due(case_id: str) -> Any:
+    """The case's first order, due now."""
+    Order.objects.filter(case_id=case_id).update(due_at=timezone.now())
+    return Order.objects.filter(case_id=case_id).earliest("place").pk
 
 
 def catch_all(house: App) -> None:

@@ -131,7 +131,7 @@ def test_a_supervisor_rolls_a_case_back_with_a_reason(client_app: App, platform:
     again = supervisor.do("rollback", case_id, why="Once more.")
     assert again.status_code == 409
     assert "Not possible now" in plain(again)
-    assert Event.objects.get(type="case.rollback_requested").actor == "sue"
+    assert Event.objects.get(type="case.rollback_requested").user == sue()
 
 
 def test_a_rollback_can_keep_in_force_what_was_done(client_app: App, platform: Platform) -> None:

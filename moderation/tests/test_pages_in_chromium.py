@@ -26,7 +26,6 @@ from moderation.tests.people import RUDE, THREAT, App, ana, ben, sue, work
 from moderation.tests.platform import Platform
 
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
-pytestmark = pytest.mark.xdist_group("chromium")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}

@@ -18,8 +18,8 @@ QUERIES = {
     "start": 10,
     "start with an idempotency key": 15,
     "accept a decision": 19,
-    "resume leg": 16,
-    "deliver": 13,
+    "resume leg": 15,
+    "deliver": 12,
     "accept a rollback": 13,
     "rollback leg": 17,
 }

@@ -86,7 +86,7 @@ class ForkServer:
         self._server: subprocess.Popen[str] | None = None
 
     def start(self, what: dict[str, Any], environment: dict[str, str], log: Path) -> Forked:
-        """`what`: {"module": a name, "argv": its arguments}, or {"code": Python}. Output goes to the end of `log`."""
+        """`what`: {"module": a name, "argv": its arguments}, or {"code": Python, "argv": …}; output ends `log`."""
         log.touch(0o600)
         return Forked(self, self.ask({**what, "environment": environment, "log": str(log)}))
 
@@ -161,6 +161,7 @@ def become(order: dict[str, Any]) -> None:
         sys.argv = [order["module"], *order["argv"]]
         runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
     else:
+        sys.argv = ["-c", *order["argv"]]
         exec(order["code"], {"__name__": "__main__"})  # noqa: S102 - our own
 
 

@@ -22,7 +22,7 @@ from moderation.standalone.cluster import SHARED
 from moderation.standalone.datadir import DataDir
 from moderation.standalone.postgres import EmbeddedPostgres
 from moderation.tests.clusters import give_cluster
-from moderation.tests.environment import empty_database
+from moderation.tests.environment import empty_database, standing_on
 
 
 class OwnPostgres:
@@ -62,20 +62,12 @@ class OwnPostgres:
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
         """Django's own connections lead here while the block runs, and to an empty database."""
-        before = dict(connection.settings_dict)
         here = {"NAME": "guardian", "USER": "guardian", "HOST": str(self._server.socket.parent), "PORT": 5432}
-        connection.close()
-        connection.close_pool()
-        connection.settings_dict.update(here)
-        try:
+        with standing_on(**here):
             self.start()
             call_command("migrate", verbosity=0)
             empty_database()
             yield
-        finally:
-            connection.close()
-            connection.close_pool()
-            connection.settings_dict.update(before)
 
 
 @pytest.fixture(scope="session")

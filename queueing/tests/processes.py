@@ -47,6 +47,14 @@ ended.wait()
 ending.stop()
 os._exit(0)
 """
+DELIVERER = """
+import datetime, sys, uuid
+import django
+django.setup()
+from moderation.services.orders import delivery, webhooks
+webhooks.LEASE = datetime.timedelta(seconds=float(sys.argv[2]))
+delivery.deliver(uuid.UUID(sys.argv[1]))
+"""
 
 
 @dataclass
@@ -89,6 +97,13 @@ class Process:
         assert self.popen.returncode == -signal.SIGKILL, f"it died of itself:\n{self.last_words()}"
         self.kill()
 
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP and SIGCONT."""
+        self.popen.send_signal(number)
+
+    def is_stopped(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
 
@@ -129,26 +144,29 @@ class House:
 
     def embedded(self, *, fault: str = "") -> Process:
         """A process that carries the embedded ending, once it runs. A fault may kill it before."""
-        process = self._start("embedded", code=EMBEDDED, fault=fault)
+        process = self.script("embedded", EMBEDDED, fault=fault)
         self._wait(process, lambda: "ready" in process.log.read_text(errors="replace"), may_die=True)
         return process
 
     def relay(self) -> Process:
         """`manage.py relay`, once it says what it does."""
-        process = self._start("relay", [sys.executable, str(ROOT / "manage.py"), "relay"], fault="")
+        process = self._start("relay", module="manage", argv=["relay"])
         self._wait(process, lambda: "Ctrl-C ends it" in process.log.read_text(errors="replace"))
         return process
 
     def beat(self) -> Process:
         """`celery -A queueing beat`, once its banner is out."""
-        command = [sys.executable, "-m", "celery", "-A", "queueing", "beat", "--loglevel=INFO"]
-        process = self._start("beat", command, fault="")
+        process = self._start("beat", module="celery", argv=["-A", "queueing", "beat", "--loglevel=INFO"])
         self._wait(process, lambda: "beat: Starting" in process.log.read_text(errors="replace"))
         return process
 
-    def script(self, name: str, program: str) -> Process:
+    def script(self, name: str, program: str, *argv: str, fault: str = "") -> Process:
         """A program of a test's own, with the house's settings."""
-        return self._start(name, [sys.executable, "-c", program], fault="")
+        return self._start(name, code=program, argv=list(argv), fault=fault)
+
+    def deliverer(self, order_id: object, *, lease_seconds: float, fault: str = "") -> Process:
+        """A worker's delivery of one order, in a process of its own that can be stopped by itself."""
+        return self.script("deliverer", DELIVERER, str(order_id), str(lease_seconds), fault=fault)
 
     def web(self, *, fault: str = "", port: int = 0) -> Process:
         """gunicorn on loopback, once it answers."""
@@ -166,7 +184,7 @@ class House:
     def logs(self) -> str:
         return "\n".join(f"--- {process.log.name}\n{process.last_words()}" for process in self.started)
 
-    def _start(self, name: str, *, fault: str, **what: Any) -> Process:
+    def _start(self, name: str, *, fault: str = "", **what: Any) -> Process:
         log = self.home / f"{name}-{len(self.started)}.log"
         environment = {
             "PATH": os.environ.get("PATH", ""),

@@ -36,7 +36,6 @@ from queueing.tests.demo import (
 from queueing.tests.rabbit import free_port
 
 pytest_plugins = ["queueing.tests.rabbit", "queueing.tests.demo"]
-pytestmark = pytest.mark.xdist_group("demo")
 
 # --- the first start ---------------------------------------------------------------------------------------------
 

@@ -26,7 +26,6 @@ from queueing.tests.processes import url_of_the_test_database
 from queueing.tests.rabbit import Node
 
 pytest_plugins = ["queueing.tests.rabbit", "queueing.tests.demo"]
-pytestmark = pytest.mark.xdist_group("demo")
 
 # --- ports and hosts ---------------------------------------------------------------------------------------------
 

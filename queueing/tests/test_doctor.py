@@ -17,8 +17,8 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from moderation.models import Client, Run, Worker
-from moderation.tests.people import App, until
+from moderation.models import Client, Order, Run, Worker
+from moderation.tests.people import RUDE, App, until, work
 from moderation.tests.people import app as app_of_a_client
 from moderation.tests.platform import Platform
 from queueing import checkup
@@ -124,6 +124,22 @@ def test_what_is_broken_is_named_with_its_mend(shop: App) -> None:
 def test_a_client_without_an_address_is_in_pull_mode(shop: App) -> None:
     Client.objects.update(webhook_url="")
     assert "pull mode" in examine()["client shop"]
+
+
+def test_what_no_app_has_fetched_is_named(shop: App) -> None:
+    Client.objects.update(webhook_url="")
+    case_id = shop.start(RUDE)
+    work()
+    shop.decide(case_id, "remove_content", "warn_author", reason="Rude.")
+    work()
+    assert "orders of" not in " ".join(map(str, checkup.check_unfetched())), "it was ordered only just now"
+    Order.objects.update(due_at=Now() - timedelta(hours=2))
+    (finding,) = checkup.check_unfetched()
+    assert not finding.ok
+    assert "1 wait to be fetched, for up to 120 min" in str(finding), "one line is held up"
+    assert "GET /api/v1/orders/" in str(finding)
+    shop.get("orders/")
+    assert list(checkup.check_unfetched()) == []
 
 
 def test_services_are_asked_with_the_key(database: None, settings: Settings, service: Service) -> None:

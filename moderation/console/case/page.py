@@ -163,19 +163,18 @@ def _decision(row: Decision, page: CasePage) -> dict[str, Any]:
 def _orders(page: CasePage, user: User) -> list[dict[str, Any]]:
     """What was ordered, in its line's order, each reversal below the action it takes back."""
     known = {row.pk for row in page.orders}
-    below = {row.undoes_id: row for row in page.orders if row.undoes_id in known}
 
     def one(row: Order, *, beside: bool = False) -> dict[str, Any]:
-        reversal = below.get(row.pk)
+        reversals = [other for other in page.orders if other.undoes_id == row.pk]
         # Where its reversal failed, an order is called failed too; it is the reversal that can be sent again.
-        failed = row.status == OrderStatus.FAILED and reversal is None
+        failed = row.status == OrderStatus.FAILED and not reversals
         return {
             **_order(row, page, beside=beside),
             "may_replay": failed and user.is_supervisor,
-            "reversal": one(reversal, beside=True) if reversal else None,
+            "reversals": [one(reversal, beside=True) for reversal in reversals],
         }
 
-    return [one(row) for row in page.orders if row.undoes_id not in below]
+    return [one(row) for row in page.orders if row.undoes_id not in known]
 
 
 def _order(row: Order, page: CasePage, *, beside: bool) -> dict[str, Any]:

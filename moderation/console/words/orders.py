@@ -54,12 +54,16 @@ def order(row: Order, page: CasePage, *, beside: bool = False) -> Line:
 def _waiting(row: Order, page: CasePage) -> str:
     if row.status not in IN_LINE:
         return ""
-    if any(other.status in IN_LINE and other.place < row.place for other in page.orders):
+    if row.pk in page.behind:
         return _("Waits for the order before it.")
     if row.pk in page.stuck:
         return _("Waits for another case's order about the same subject.")
+    if not page.case.client.is_active:
+        return _("Its app was deactivated: it is about to be given up.")
     if not page.case.client.webhook_url:
-        return _("Waits for the client, which fetches its orders itself.")
+        if row.listed_at is None:
+            return _("Waits for the client, which has not fetched it yet.")
+        return _("The client has fetched it and not confirmed it yet.")
     if row.attempts and row.status == OrderStatus.PLANNED:
         wait = (row.due_at - page.now).total_seconds()
         return _("Tried again in %(span)s.") % {"span": span(wait)} if wait > 0 else _("Tried again now.")

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models import JSONField, Value
+from django.db.models.functions import JSONObject, Now
 from uuid_utils.compat import uuid7
 
 from moderation.models import Case, Client, Notice, Order
@@ -49,16 +50,15 @@ def announce_completed(case: Case) -> None:
 
 def announce(client_id: int, what: str, data: dict[str, Any], *, case: Case | None = None, priority: int = 1) -> Notice:
     """Tell the client something. Delivered by webhook if it has one, and always in its feed."""
-    now = timezone.now()
     notice = Notice.objects.create(
         id=uuid7(),
         client_id=client_id,
         case=case,
         type=what,
-        document={"type": what, "timestamp": now.isoformat(), "data": data},
+        document=_document(what, data),
         priority=priority,
-        created_at=now,
     )
+    del notice.document  # the database has written the time into it: read again when somebody asks
     wake_relay()
     return notice
 
@@ -71,11 +71,11 @@ def announce_orders(orders: Sequence[Order]) -> None:
                 client_id=order.client_id,
                 case_id=order.case_id,
                 order=order,
-                type=document["type"],
-                document=document,
+                type=_type(order),
+                document=_document(_type(order), _data(order)),
                 priority=order.priority,
             )
-            for order, document in ((order, _document(order)) for order in orders)
+            for order in orders
         ]
     )
 
@@ -105,8 +105,16 @@ def ping(client: Client) -> Notice:
     return announce(client.pk, "ping", {})
 
 
-def _document(order: Order) -> dict[str, Any]:
-    apply = order.direction == Direction.APPLY
+def _document(what: str, data: dict[str, Any]) -> JSONObject:
+    """The body of a webhook, with the time of the clock that all of them go by."""
+    return JSONObject(type=Value(what), timestamp=Now(), data=Value(data, JSONField()))
+
+
+def _type(order: Order) -> str:
+    return "action.apply" if order.direction == Direction.APPLY else "action.reverse"
+
+
+def _data(order: Order) -> dict[str, Any]:
     case = order.decision.case  # of a suspension sent again: the case that wants it, not the one that let it go
     data: dict[str, Any] = {
         "order_id": str(order.pk),
@@ -118,10 +126,6 @@ def _document(order: Order) -> dict[str, Any]:
         "decision_id": str(order.decision_id),
         "sequence": order.sequence,
     }
-    if not apply:
+    if order.direction == Direction.REVERSE:
         data["reverses"] = str(order.names_id)
-    return {
-        "type": "action.apply" if apply else "action.reverse",
-        "timestamp": timezone.now().isoformat(),
-        "data": data,
-    }
+    return data

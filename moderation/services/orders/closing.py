@@ -7,7 +7,6 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from moderation.lifecycle import move
 from moderation.models import Case, Order, Run
@@ -44,7 +43,7 @@ def settle_or_reopen(case: Case, *, overdue: bool = False) -> None:
         move(case, Move.SETTLE, by=SYSTEM, outcome=case.decision.outcome)
         announce_completed(case)
     else:
-        due = timezone.now() + timedelta(hours=REVIEW_HOURS[case.priority])
+        due = Now() + timedelta(hours=REVIEW_HOURS[case.priority])
         move(case, Move.REOPEN, by=SYSTEM, round=case.round + 1, due_at=due, data={"overdue": overdue})
         # Appeals that waited for the second review are under review now.
         case.appeals.filter(status=AppealStatus.SUBMITTED).update(status=AppealStatus.UNDER_REVIEW)

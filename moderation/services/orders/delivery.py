@@ -8,21 +8,25 @@ client sees the same webhook-id again.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, Q
-from django.db.models.functions import Now
-from django.utils import timezone
+from django.db.models.functions import Coalesce, Now
 
 from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
+from moderation.models.actions import SubjectKind
+from moderation.models.facts import tell
+from moderation.models.work import Taken
 from moderation.rights import Actor
 from moderation.selectors.access import locked_case
-from moderation.selectors.feeds import heads
-from moderation.services.orders import closing, webhooks
+from moderation.selectors.feeds import Standing, effects
+from moderation.services.orders import closing, enforcement, webhooks
 from moderation.services.orders.webhooks import Reply, clean
 from moderation.services.post.wakeup import wake_relay
 from moderation.services.record.history import SYSTEM, note
@@ -39,7 +43,11 @@ def deliver(order_id: uuid.UUID) -> None:
     if order is None:
         return
     reach("deliver.taken")
-    reply = webhooks.post(order.client, order.pk, order.notice.document)
+    reply = webhooks.post(order.client, order.pk, order.notice.document, order.taken)
+    if not reply.sent and order.taken.is_over():
+        # As if this worker had died: whoever has the order now, or takes it next, knows better.
+        _log.warning("order %s: this process stood still for longer than its lease; nothing was sent", order.pk)
+        return
     reach("deliver.sent")
     record(order, reply)
     reach("deliver.recorded")
@@ -54,45 +62,60 @@ def take(order_id: uuid.UUID) -> Order | None:
     case = _case_of(order_id)
     if case is None:
         return None
+    asked = time.monotonic()
     order = (
-        Order.objects.select_for_update(of=("self",), no_key=True)
+        Order.objects.heads()
+        .free()
+        .annotate(now=Now())
+        .select_for_update(of=("self",), no_key=True)
         .select_related("client", "undoes", "notice")
-        .filter(pk=order_id, status__in=IN_LINE, due_at__lte=Now())
-        .filter(Q(lease_until=None) | Q(lease_until__lte=Now()))
+        .filter(pk=order_id, due_at__lte=Now())
         .first()
     )
-    if order is None or _is_blocked(order):
+    if order is None:
         return None
-    if order.direction == Direction.APPLY and order.expires_at is not None and order.expires_at <= timezone.now():
+    if order.direction == Direction.APPLY and order.expires_at is not None and order.expires_at <= order.now:
         Order.objects.filter(pk=order.pk).update(status=OrderStatus.EXPIRED, released_at=Now())
         closing.settle_or_reopen(case)
         return None
+    order.taken = Taken(order.now, asked, webhooks.LEASE)
     order.lease_token = uuid.uuid4()
     Order.objects.filter(pk=order.pk).update(
         status=OrderStatus.DELIVERING,
         lease_token=order.lease_token,
         lease_until=Now() + webhooks.LEASE,
         attempts=F("attempts") + 1,
-        first_tried_at=order.first_tried_at or Now(),
+        # Its 72 hours begin with the first try, even where the client had a look at it before.
+        first_tried_at=order.first_tried_at if order.attempts else Now(),
     )
     order.attempts += 1
     return order
 
 
-def _case_of(order_id: uuid.UUID) -> Case | None:
-    case_id = Order.objects.filter(pk=order_id).values_list("case_id", flat=True).first()
-    return locked_case(case_id) if case_id is not None else None
-
-
-def _is_blocked(order: Order) -> bool:
+def _case_of(order_id: uuid.UUID, **more: Any) -> Case | None:
+    """The order's case, locked."""
     return (
-        Order.objects.filter(status__in=IN_LINE)
-        .filter(
-            Q(case_id=order.case_id, place__lt=order.place)
-            | Q(subject_id=order.subject_id, sequence__lt=order.sequence)
-        )
-        .exists()
+        Case.objects.select_related("decision")
+        .select_for_update(of=("self",), no_key=True)
+        .filter(orders__pk=order_id, **more)
+        .first()
     )
+
+
+def _locked(order_id: uuid.UUID, case: Case) -> tuple[Order, datetime]:
+    """An order of `case`, whose row is locked, behind the lock of its subject; and the database's clock.
+
+    Behind the subject's, because an order may end others about the same effect, in other cases, and because those who
+    plan, there, may be taking this one out of its line.
+    """
+    Subject.objects.select_for_update(of=("self",), no_key=True).filter(orders__pk=order_id).first()
+    order = (
+        case.orders.annotate(now=Now())
+        .select_for_update(of=("self",), no_key=True)
+        .select_related("undoes")
+        .get(pk=order_id)
+    )
+    return order, order.now
 
 
 # --- record ------------------------------------------------------------------------------------------------------
@@ -102,36 +125,37 @@ def record(taken: Order, reply: Reply) -> None:
     """Write down what the try brought, move the order and its case on, and let the next in line go."""
     with transaction.atomic():
         case = locked_case(taken.case_id)
-        order = Order.objects.select_for_update(of=("self",), no_key=True).select_related("undoes").get(pk=taken.pk)
-        Attempt.objects.create(
+        order, now = _locked(taken.pk, case)
+        attempt = Attempt.objects.create(
             order=order,
             http_status=reply.http_status,
             result=reply.result or "",
             error="" if reply.result else reply.detail[:2000],
             milliseconds=reply.milliseconds,
         )
-        if order.lease_token != taken.lease_token:
+        if order.status in IN_LINE and order.lease_token != taken.lease_token:
             _log.warning("order %s was taken over while it was being delivered; only the try was logged", order.pk)
             return
-        order.lease_until = order.published_until = None
-        if order.status != OrderStatus.DELIVERING:
-            _end_overtaken(order, reply)
+        if order.lease_token == taken.lease_token:
+            order.lease_until = order.published_until = None
+        if order.status not in IN_LINE:
+            _end_overtaken(case, order, reply, now)
         elif reply.result is not None:
-            confirm(case, order, reply.result, reply.detail)
+            confirm(case, order, reply.result, reply.detail, now)
         else:
-            _fail(case, order, reply.detail)
+            _fail(case, order, reply.detail, attempt, now)
         closing.settle_or_reopen(case)
         wake_relay()
         reach("deliver.in_record")
     webhooks.watch(taken.client_id, reply)
 
 
-def confirm(case: Case, order: Order, result: OrderStatus, detail: str) -> None:
+def confirm(case: Case, order: Order, result: OrderStatus, detail: str, now: datetime) -> None:
     """The client has answered: the order is done, and a reversal ends every order of the effect it took back."""
     order.status = order.result = result
     order.detail, order.last_error = detail, ""
     if result != OrderStatus.REFUSED:
-        order.applied_at = timezone.now()
+        order.applied_at = now
     order.save()
     if order.undoes is not None:
         if result == OrderStatus.REFUSED:
@@ -145,54 +169,91 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str) -> None:
                 action=order.undoes.action,
                 direction=Direction.APPLY,
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
-            ).update(status=OrderStatus.REVERSED, reversed_at=Now())
-    _note(case, order, f"order.{result.value}", detail=detail)
+            ).update(status=OrderStatus.REVERSED, reversed_at=now)
+    _note(case, order, f"order.{result.value}", tells=tell("order_answer", order))
 
 
-def _fail(case: Case, order: Order, why: str) -> None:
+def _fail(case: Case, order: Order, why: str, attempt: Attempt, now: datetime) -> None:
     order.last_error = why[:2000]
-    again = webhooks.next_try(order.attempts, order.first_tried_at or timezone.now())
+    again = webhooks.next_try(order.attempts, order.first_tried_at or now, now)
     if again is None:
-        fail_for_good(case, order)
+        fail_for_good(case, order, attempt)
         return
     order.status, order.due_at = OrderStatus.PLANNED, again
     order.save()
     if order.attempts == 1:
-        _note(case, order, "order.delayed", error=order.last_error)
+        _note(case, order, "order.delayed", attempt_id=attempt.pk)
 
 
-def fail_for_good(case: Case, order: Order) -> None:
-    """Nothing came of it in 72 hours: the order leaves the line and is listed for supervisors."""
+def fail_for_good(case: Case, order: Order, attempt: Attempt | None = None, *, code: str = "") -> None:
+    """Nothing came of it: the order leaves the line and is listed for supervisors. `attempt`: the last one; `code`: why
+    there will be no other (models.order.GIVEN_UP)."""
     order.status = OrderStatus.FAILED
     order.save()
     if order.undoes is not None:
         Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
             status=OrderStatus.FAILED, last_error=f"Its reversal could not be delivered. {order.last_error}"
         )
-    _note(case, order, "order.failed", error=order.last_error)
+    said = {"attempt_id": attempt.pk} if attempt is not None else {"code": code}
+    _note(case, order, "order.failed", **said)
 
 
-def _end_overtaken(order: Order, reply: Reply) -> None:
-    """A rollback took this order's place while the try was in the air. It has landed now: the reversal may go."""
+def _end_overtaken(case: Case, order: Order, reply: Reply, now: datetime) -> None:
+    """This order left its line while the try was in the air: its reversal took its place, or somebody gave it up.
+
+    A word it had before counts: the client knows its id and does nothing twice.
+    """
+    if order.result:
+        return
     if reply.result is not None:
         order.result, order.detail = reply.result, reply.detail
         if reply.result != OrderStatus.REFUSED:
-            order.applied_at = timezone.now()
+            order.applied_at = now
     else:
         order.last_error = reply.detail[:2000]
     order.save()
-    Order.objects.filter(undoes=order, status=OrderStatus.PLANNED, first_tried_at=None).update(due_at=Now())
+    if reply.http_status is not None:
+        # It has landed now, so the reversal may go. Without an answer it may still be on its way: then the lease ends.
+        Order.objects.filter(undoes=order, status=OrderStatus.PLANNED, first_tried_at=None).update(due_at=Now())
+    if reply.may_be_obeyed:
+        enforcement.make_good(case, order)
 
 
 # --- pull mode, and a second chance ------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def hand_out(client: Client) -> list[Order]:
-    """The orders a client without a webhook may carry out now. Seen counts as tried: it may apply them at once."""
-    orders = list(heads(client)[:PULLED_AT_ONCE])
+    """The orders a client without a webhook may carry out now. Seen counts as tried: it may apply them at once.
+
+    Listed is what is marked, under its lock: a rollback either finds the mark, and takes back what the client has
+    just fetched, or it comes first, and the client does not see the order. What somebody has in hand this very moment
+    is left for the next time, so nothing waits here. One statement when nothing is new, else three.
+    """
+    ready = Q(due_at__lte=Now())
     if not client.webhook_url:
-        Order.objects.filter(pk__in=[order.pk for order in orders], first_tried_at=None).update(first_tried_at=Now())
-    return orders
+        ready |= Q(attempts__gt=0)  # it waited for its next try by webhook, and there is none any more
+    heads = Order.objects.heads().free().filter(ready, client=client).select_related("notice")
+    orders = list(heads.order_by("-priority", "created_at", "pk")[:PULLED_AT_ONCE])
+    new = [order.pk for order in orders if order.listed_at is None]
+    if not new:
+        return orders
+    here = Order.objects.free().filter(pk__in=new, status__in=IN_LINE).select_for_update(no_key=True, skip_locked=True)
+    marked = set(here.values_list("pk", flat=True))
+    Order.objects.filter(pk__in=marked).update(listed_at=Now(), first_tried_at=Coalesce("first_tried_at", Now()))
+    return [order for order in orders if order.listed_at is not None or order.pk in marked]
+
+
+def show_standing(client: Client, kind: SubjectKind, external_id: str) -> Standing:
+    """What should be in force on one subject. Seen counts as tried here too: a client makes it so before its webhook
+    comes, so a decision that lets go of it must have it reversed. Two statements when nothing is new."""
+    while True:
+        standing = effects(client, kind, external_id)
+        new = [effect.order.pk for effect in standing.effects if effect.order.first_tried_at is None]
+        if not new:
+            return standing
+        # And look again: what was let go of meanwhile is not marked, and not shown.
+        Order.objects.holding().filter(pk__in=new, first_tried_at=None).update(first_tried_at=Now())
 
 
 @transaction.atomic
@@ -201,40 +262,24 @@ def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, det
 
     Raises NotFound, IllegalMove `not_next` (another order comes first), Conflict while a webhook is just under way.
     """
-    case_id = Order.objects.filter(pk=order_id, client=client).values_list("case_id", flat=True).first()
-    if case_id is None:
+    case = _case_of(order_id, client=client)
+    if case is None:
         raise NotFound("There is no such order.")
-    case = locked_case(case_id)
-    order = Order.objects.select_for_update(of=("self",), no_key=True).select_related("undoes").get(pk=order_id)
+    order, now = _locked(order_id, case)
     if order.status in IN_LINE:
-        if _is_blocked(order):
+        if not Order.objects.heads().filter(pk=order.pk).exists():
             raise IllegalMove("Another order on this case or subject comes first.", code="not_next")
-        if order.lease_until is not None and order.lease_until > timezone.now():
+        if order.lease_until is not None and order.lease_until > now:
             raise Conflict("This order is just being delivered by webhook.", code="in_flight")
-        order.first_tried_at = order.first_tried_at or timezone.now()
+        order.first_tried_at = order.first_tried_at or now
         order.attempts += 1
-        confirm(case, order, result, clean(detail))
+        confirm(case, order, result, clean(detail), now)
         closing.settle_or_reopen(case)
         wake_relay()
-    elif order.status in (OrderStatus.REVERSING, OrderStatus.RETAINED) and not order.result:
-        _end_overtaken(order, Reply(result, clean(detail)))
+    elif order.first_tried_at is not None:
+        _end_overtaken(case, order, Reply(result, clean(detail)), now)
+        closing.settle_or_reopen(case)
     return order
-
-
-def give_up_unfetched() -> int:
-    """What a client in pull mode has not confirmed for 72 hours has failed. Safe to run twice."""
-    late = Order.objects.filter(
-        client__webhook_url="", status__in=IN_LINE, due_at__lte=Now() - webhooks.GIVE_UP_AFTER
-    ).values_list("pk", "case_id")
-    for pk, case_id in list(late):
-        with transaction.atomic():
-            case = locked_case(case_id)
-            order = Order.objects.select_for_update(of=("self",)).select_related("undoes").get(pk=pk)
-            if order.status in IN_LINE:
-                order.last_error = "The client did not confirm it within 72 hours."
-                fail_for_good(case, order)
-                closing.settle_or_reopen(case)
-    return len(late)
 
 
 @transaction.atomic
@@ -242,32 +287,26 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     """Send a failed order once more, behind whatever waits for its subject now, under the same webhook-id.
 
     Raises IllegalMove: `superseded` when its decision no longer wants it or a later order on the same subject and
-    action exists; plain when it has not failed.
+    action exists; plain when it has not failed, or when its client is not active.
     """
-    found = Order.objects.filter(pk=order_id).values_list("case_id", "subject_id").first()
-    if found is None:
+    case = _case_of(order_id)
+    if case is None:
         raise NotFound("There is no such order.")
-    case = locked_case(found[0])
-    subject = Subject.objects.select_for_update(no_key=True).get(pk=found[1])
-    order = Order.objects.select_for_update(of=("self",)).select_related("undoes", "notice").get(pk=order_id)
+    order, now = _locked(order_id, case)
     if order.status != OrderStatus.FAILED:
         raise IllegalMove("Only an order that has failed can be sent again.")
-    effect = order.undoes.action if order.undoes is not None else order.action
-    later = Order.objects.filter(subject=subject, sequence__gt=order.sequence).filter(
-        Q(action=effect) | Q(undoes__action=effect)
-    )
+    if not order.client.is_active:
+        raise IllegalMove("Its client is not active: nothing is sent to it.", code="inactive")
+    later = Order.objects.about(order.subject_id, order.effect).filter(sequence__gt=order.sequence)
     if later.exists() or (order.undoes is None and order.released_at is not None):
         raise IllegalMove("A later decision has overtaken this order; it is not sent again.", code="superseded")
+    subject = order.subject
     subject.last_sequence += 1
     subject.save(update_fields=["last_sequence"])
     order.sequence = subject.last_sequence
     order.place = (case.orders.aggregate(last=Max("place"))["last"] or 0) + 1
-    order.status, order.attempts, order.due_at, order.first_tried_at = (
-        OrderStatus.PLANNED,
-        0,
-        timezone.now(),
-        timezone.now(),
-    )
+    order.status, order.attempts, order.due_at, order.first_tried_at = OrderStatus.PLANNED, 0, now, now
+    order.listed_at = None
     order.save()
     order.notice.document["data"]["sequence"] = order.sequence
     order.notice.save(update_fields=["document"])
@@ -278,5 +317,5 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     return order
 
 
-def _note(case: Case, order: Order, what: str, **data: Any) -> None:
-    note(case, what, by=SYSTEM, order_id=str(order.pk), action=order.action, **data)
+def _note(case: Case, order: Order, what: str, *, tells: dict[str, str] | None = None, **data: Any) -> None:
+    note(case, what, by=SYSTEM, tells=tells, order_id=str(order.pk), action=order.action, **data)

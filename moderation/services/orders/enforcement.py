@@ -8,18 +8,20 @@ Every function here runs in its caller's transaction, which holds the case's row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q
-from django.utils import timezone
+from django.db.models import Max, Q, QuerySet
+from django.db.models.functions import Now
 
 from moderation.models import Case, Decision, Order, Subject
 from moderation.models.actions import ACTIONS, SubjectKind
+from moderation.models.facts import tell
 from moderation.services.orders.announcements import announce_orders
 from moderation.services.post.wakeup import wake_relay
 from moderation.services.record.history import SYSTEM, note
-from moderation.states import IN_LINE, Direction, OrderStatus
+from moderation.states import HOLDS_NOTHING, IN_LINE, Direction, OrderStatus
 
 
 def plan(case: Case, decision: Decision) -> None:
@@ -29,14 +31,11 @@ def plan(case: Case, decision: Decision) -> None:
     """
     if decision.orders.exists():
         return
-    earlier = _unreleased(case)
     wanted = [(ACTIONS[item["action"]], dict(item.get("params", {}))) for item in decision.actions]
-    kinds = {action.target for action, _ in wanted} | {SubjectKind(order.subject.kind) for order in earlier}
-    line = _Line(case, kinds)
-    now = timezone.now()
+    line = _Line(case, {action.target for action, _ in wanted}, with_held=True)
     applies: list[Order] = []
     for action, params in wanted:
-        expires = now + timedelta(days=params["days"]) if action.takes_days else None
+        expires = line.now + timedelta(days=params["days"]) if action.takes_days else None
         if expires is not None:
             params["expires_at"] = expires.isoformat()
         applies.append(
@@ -52,7 +51,7 @@ def plan(case: Case, decision: Decision) -> None:
                 priority=case.priority,
             )
         )
-    line.release(earlier, successors=applies)
+    line.release(successors=applies)
     line.append(applies)
     line.write()
     if applies:
@@ -60,35 +59,116 @@ def plan(case: Case, decision: Decision) -> None:
             case,
             "order.planned",
             by=SYSTEM,
+            tells=line.told(),
             orders=[{"id": str(order.id), "action": order.action} for order in applies],
         )
+    elif line.new:
+        _note_reversals(case, line)
 
 
 def plan_reversals(case: Case) -> None:
     """Release everything this case still holds, last first. Repeatable: what is released is not released again."""
-    held = _unreleased(case)
-    if not held:
+    line = _Line(case, with_held=True)
+    if not line.held:
         return
-    line = _Line(case, {SubjectKind(order.subject.kind) for order in held})
-    line.release(held, successors=[])
+    line.release(successors=[])
     line.write()
+    _note_reversals(case, line)
+
+
+def _note_reversals(case: Case, line: _Line) -> None:
     note(
         case,
         "order.reversals_planned",
         by=SYSTEM,
-        orders=[{"id": str(order.id), "action": order.action, "status": order.status} for order in held],
+        tells=line.told(),
+        orders=[{"id": str(order.id), "action": order.action, "status": str(order.status)} for order in line.held],
     )
 
 
-class _Line:
-    """The case's line and the lines of its subjects, locked; collects orders and writes them at once."""
+def make_good(case: Case, order: Order) -> None:
+    """`order` has left its line, and now its try has landed, or may have: have the client told again what counts.
 
-    def __init__(self, case: Case, kinds: set[SubjectKind]) -> None:
+    Only where something later about the same effect was tried before: else that comes after this one and puts it
+    right. The rows of `case` and of the order's subject are locked. Repeatable: what is told already waits in line.
+    """
+    if not ACTIONS[order.effect].reversed_by:
+        return
+    about = Order.objects.about(order.subject_id, order.effect)
+    later = Q(sequence__gt=order.sequence)
+    if order.direction == Direction.APPLY:
+        later |= Q(sequence=order.sequence, direction=Direction.REVERSE)  # it took this one's place
+    if not about.filter(later, first_tried_at__isnull=False).exists():
+        return
+    line = _Line(case, {SubjectKind(order.subject.kind)})
+    holders = list(about.holding().select_related("decision", "subject"))
+    if holders:
+        counts = max(holders, key=lambda holder: (*_length(holder), holder.pk == order.pk))
+        told = counts.pk == order.pk or counts.first_tried_at is None
+        if not told and not about.filter(resends=counts, status__in=IN_LINE, first_tried_at=None).exists():
+            line.send_again(counts, not_before=line.now)
+    elif order.direction == Direction.APPLY and not _has_run_out(order, line.now):
+        waiting = list(
+            about.filter(direction=Direction.REVERSE, status__in=IN_LINE)
+            .order_by("pk")
+            .select_for_update(of=("self",), no_key=True)
+        )
+        if all(reversal.first_tried_at is not None for reversal in waiting):
+            # Those the client may have obeyed: under the same id it would do nothing again. (One that was not tried
+            # comes after this, and is enough.)
+            known = [reversal.pk for reversal in waiting if reversal.undoes_id == order.pk]
+            Order.objects.filter(pk__in=known).update(status=OrderStatus.CANCELLED)
+            line.reverse(order, names=order, waits=[order, *waiting])
+            order.status, order.reversed_at = OrderStatus.REVERSING, None
+            order.save(update_fields=["status", "reversed_at"])
+    if line.new:
+        line.write()
+        note(case, "order.landed_late", by=SYSTEM, tells=line.told(), order_id=str(order.pk), action=order.action)
+
+
+class _Line:
+    """The case's line and the lines of its subjects, locked; collects orders and writes them at once.
+
+    `held`: what the case's decisions still hold, where it was asked for. `now`: the database's clock.
+    """
+
+    now: datetime
+
+    def __init__(self, case: Case, kinds: Set[SubjectKind] = frozenset(), *, with_held: bool = False) -> None:
         self.case = case
-        self.subjects = _locked_subjects(case, kinds)
+        # Read before its subjects are locked, and again after: subjects come before orders. Only verbs of this case,
+        # whose row is locked, change what it holds; a worker that takes an order, and a client that fetches one, do not
+        # wait for the subjects.
+        held = _unreleased(case) if with_held else Order.objects.none()
+        found = list(held.values_list("subject__kind", flat=True)) if with_held else []
+        self.subjects = self._lock({*kinds, *map(SubjectKind, found)})
+        self.held = list(held.select_for_update(of=("self",), no_key=True)) if found else []
         self.place: int = case.orders.aggregate(last=Max("place"))["last"] or 0
         self.new: list[Order] = []
         self.changed: list[Order] = []
+
+    def _lock(self, kinds: Set[SubjectKind]) -> dict[SubjectKind, Subject]:
+        if not kinds:
+            return {}
+        ids = {SubjectKind.CONTENT: self.case.content_id, SubjectKind.AUTHOR: self.case.author_id}
+        Subject.objects.bulk_create(
+            [Subject(client_id=self.case.client_id, kind=kind, external_id=ids[kind]) for kind in sorted(kinds)],
+            ignore_conflicts=True,
+        )
+        wanted = Q()
+        for kind in kinds:
+            wanted |= Q(kind=kind, external_id=ids[kind])
+        rows = (
+            Subject.objects.select_for_update(no_key=True)
+            .annotate(now=Now())
+            .filter(wanted, client_id=self.case.client_id)
+            .order_by(*Subject.IN_ORDER)
+        )
+        locked: dict[SubjectKind, Subject] = {}
+        for row in rows:
+            self.now = row.now
+            locked[SubjectKind(row.kind)] = row
+        return locked
 
     def append(self, orders: Sequence[Order]) -> None:
         """Give each order the next place of the case and the next sequence number of its subject."""
@@ -109,57 +189,76 @@ class _Line:
         Subject.objects.bulk_update(self.subjects.values(), ["last_sequence"])
         wake_relay()
 
-    def release(self, held: Sequence[Order], *, successors: Sequence[Order]) -> None:
-        """Let go of `held`, last first. `successors`: applies of the decision that replaces it, which hold too."""
-        now = timezone.now()
+    def told(self) -> dict[str, str]:
+        """The digests of the orders that were written: no order stands without an event that tells of it."""
+        return {key: said for order in self.new for key, said in tell("order", order).items()}
+
+    def release(self, *, successors: Sequence[Order]) -> None:
+        """Let go of what is held, last first. `successors`: applies of the decision that replaces it: they hold too."""
+        if not self.held:
+            return
         others = list(
-            Order.objects.filter(
-                subject__in=self.subjects.values(), direction=Direction.APPLY, released_at=None, resends=None
-            )
-            .exclude(pk__in=[order.pk for order in held])
-            .exclude(status__in=[OrderStatus.REFUSED, OrderStatus.CANCELLED, OrderStatus.EXPIRED])
+            Order.objects.holding()
+            .filter(subject__in=self.subjects.values())
+            .exclude(pk__in=[order.pk for order in self.held])
             .select_related("decision")
         )
         holders = [*others, *successors]
-        for order in sorted(held, key=lambda order: order.place, reverse=True):
-            order.released_at = now
+        copies = self._cancel_copies()
+        for order in reversed(self.held):
+            order.released_at = self.now
             self.changed.append(order)
-            resent = self._cancel_resends(order)
             same = [
                 holder
                 for holder in holders
                 if (holder.subject_id, holder.action) == (order.subject_id, order.action)
-                and (holder.expires_at is None or holder.expires_at > now)
+                and not _has_run_out(holder, self.now)
             ]
-            self._release_one(order, same, now, resent)
+            self._release_one(order, same, copies.get(order.pk, []))
 
-    def _release_one(self, order: Order, holders: list[Order], now: datetime, resent: list[Order]) -> None:
-        if order.status in {OrderStatus.REFUSED, OrderStatus.CANCELLED, OrderStatus.EXPIRED}:
+    def _cancel_copies(self) -> dict[uuid.UUID | None, list[Order]]:
+        """Take waiting copies of what is held out of the line; answer, by the order that each repeats, those that the
+        client may have seen. They stand in other cases' lines, whose rows must not be locked here: so a worker may be
+        taking one right now, and only the locked row tells whether it is in the air."""
+        copies = list(
+            Order.objects.filter(resends__in=self.held, status__in=IN_LINE)
+            .order_by("pk")
+            .select_for_update(of=("self",), no_key=True)
+        )
+        seen: dict[uuid.UUID | None, list[Order]] = {}
+        for copy in copies:
+            copy.status = OrderStatus.CANCELLED
+            self.changed.append(copy)
+            if copy.first_tried_at is not None:
+                seen.setdefault(copy.resends_id, []).append(copy)
+        return seen
+
+    def _release_one(self, order: Order, holders: list[Order], resent: list[Order]) -> None:
+        if order.status in HOLDS_NOTHING:
             return
-        if order.expires_at is not None and order.expires_at <= now:
+        if _has_run_out(order, self.now):
             order.status = OrderStatus.EXPIRED
         elif order.first_tried_at is None and not resent:
             order.status = OrderStatus.CANCELLED
             applied = None if holders else self._really_applied(order)
             if applied is not None:
                 # Never sent itself, but the last one to want an effect that an earlier decision left to it.
-                self._reverse(order, names=applied, waits=[])
+                self.reverse(order, names=applied, waits=[])
         elif not ACTIONS[order.action].reversed_by:
             order.status = OrderStatus.IRREVERSIBLE
         elif holders:
             order.status = OrderStatus.RETAINED
-            longest = max(holders, key=lambda holder: (holder.expires_at is None, holder.expires_at or now))
-            shorter = order.expires_at and longest.expires_at and longest.expires_at < order.expires_at
-            if shorter and longest.first_tried_at is not None:
+            longest = max(holders, key=_length)
+            if _length(longest) < _length(order) and longest.first_tried_at is not None:
                 # The longer one was tried, so it may have been applied, even if nobody has said so.
-                self._send_again(longest, not_before=order.lease_until or now)
+                self.send_again(longest, not_before=order.lease_until or self.now)
         else:
             # A time-out may have been applied, so whatever was tried and not refused is reversed.
             names = order if order.result == OrderStatus.APPLIED else self._really_applied(order) or order
-            self._reverse(order, names=names, waits=[order, *resent])
+            self.reverse(order, names=names, waits=[order, *resent])
             order.status = OrderStatus.REVERSING
 
-    def _reverse(self, order: Order, *, names: Order, waits: list[Order]) -> None:
+    def reverse(self, order: Order, *, names: Order, waits: Sequence[Order]) -> None:
         leases = [one.lease_until for one in waits if one.lease_until is not None]
         reversal = Order(
             case=self.case,
@@ -172,7 +271,7 @@ class _Line:
             names=names,
             priority=self.case.priority,
             # A try that is in the air ends first, lest the apply arrive after its reversal.
-            due_at=max(leases, default=timezone.now()),
+            due_at=max([self.now, *leases]),
         )
         if order.status in IN_LINE:
             # It takes the place of the apply it cancels, so that nothing behind it blocks for ever.
@@ -196,8 +295,8 @@ class _Line:
             .first()
         )
 
-    def _send_again(self, holder: Order, *, not_before: datetime) -> None:
-        """Of two suspensions the longest counted; it goes, so the client is told the other one's end again."""
+    def send_again(self, holder: Order, *, not_before: datetime) -> None:
+        """What the client did last is not what counts (of two suspensions the longest): so tell it that one again."""
         self.append(
             [
                 Order(
@@ -210,46 +309,26 @@ class _Line:
                     params=holder.params,
                     expires_at=holder.expires_at,
                     resends=holder,
-                    released_at=timezone.now(),  # it is the other order that holds, not this copy of it
+                    released_at=self.now,  # it is the other order that holds, not this copy of it
                     priority=holder.priority,
                     due_at=not_before,
                 )
             ]
         )
 
-    def _cancel_resends(self, order: Order) -> list[Order]:
-        """Take copies of `order` that still wait out of the line; answer those the client may have seen."""
-        copies = list(Order.objects.filter(resends=order, status__in=IN_LINE))
-        for copy in copies:
-            copy.status = OrderStatus.CANCELLED
-            self.changed.append(copy)
-        return [copy for copy in copies if copy.first_tried_at is not None]
 
-
-def _locked_subjects(case: Case, kinds: set[SubjectKind]) -> dict[SubjectKind, Subject]:
-    ids = {SubjectKind.CONTENT: case.content_id, SubjectKind.AUTHOR: case.author_id}
-    if not kinds:
-        return {}
-    Subject.objects.bulk_create(
-        [Subject(client_id=case.client_id, kind=kind, external_id=ids[kind]) for kind in sorted(kinds)],
-        ignore_conflicts=True,
-    )
-    wanted = Q()
-    for kind in kinds:
-        wanted |= Q(kind=kind, external_id=ids[kind])
-    rows = (
-        Subject.objects.select_for_update(no_key=True)
-        .filter(wanted, client_id=case.client_id)
-        .order_by("client_id", "kind", "external_id")
-    )
-    return {SubjectKind(row.kind): row for row in rows}
-
-
-def _unreleased(case: Case) -> list[Order]:
-    # Locked: a delivery that is just being confirmed waits for the case's row, but its lease is read here.
-    return list(
+def _unreleased(case: Case) -> QuerySet[Order]:
+    return (
         case.orders.select_related("subject", "decision")
-        .select_for_update(of=("self",), no_key=True)
         .filter(direction=Direction.APPLY, released_at=None)
         .order_by("place")
     )
+
+
+def _has_run_out(order: Order, now: datetime) -> bool:
+    return order.expires_at is not None and order.expires_at <= now
+
+
+def _length(order: Order) -> tuple[bool, datetime | None]:
+    """Compares as longer what ends later; what never ends is longest."""
+    return order.expires_at is None, order.expires_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.db.models.functions import Coalesce, Now
 
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Notice
+from moderation.models.work import Taken
 from moderation.services.orders import webhooks
 from moderation.services.orders.webhooks import Reply
 
@@ -19,7 +21,9 @@ def deliver(notice_id: uuid.UUID) -> None:
     notice = take(notice_id)
     if notice is not None:
         reach("notice.taken")
-        reply = webhooks.post(notice.client, notice.pk, notice.document)
+        reply = webhooks.post(notice.client, notice.pk, notice.document, notice.taken)
+        if not reply.sent and notice.taken.is_over():
+            return  # this process stood still for longer than its lease: as if it had died
         reach("notice.sent")
         record(notice, reply)
         reach("notice.recorded")
@@ -28,7 +32,7 @@ def deliver(notice_id: uuid.UUID) -> None:
 
 def take(notice_id: uuid.UUID) -> Notice | None:
     """Lease the notice, or None."""
-    token = uuid.uuid4()
+    token, asked = uuid.uuid4(), time.monotonic()
     taken = (
         Notice.objects.filter(pk=notice_id, order=None, delivered_at=None, failed_at=None, due_at__lte=Now())
         .filter(Q(lease_until=None) | Q(lease_until__lte=Now()))
@@ -39,7 +43,13 @@ def take(notice_id: uuid.UUID) -> Notice | None:
             first_tried_at=Coalesce("first_tried_at", Now()),
         )
     )
-    return Notice.objects.select_related("client").filter(pk=notice_id, lease_token=token).first() if taken else None
+    if not taken:
+        return None
+    leased = Notice.objects.select_related("client").annotate(now=Now())
+    notice = leased.filter(pk=notice_id, lease_token=token).first()
+    if notice is not None:
+        notice.taken = Taken(notice.now, asked, webhooks.LEASE)
+    return notice
 
 
 @transaction.atomic
@@ -56,7 +66,7 @@ def record(taken: Notice, reply: Reply) -> None:
     if reply.result is not None:
         changes |= {"delivered_at": Now(), "last_error": ""}
     else:
-        again = webhooks.next_try(taken.attempts, taken.first_tried_at or taken.created_at)
+        again = webhooks.next_try(taken.attempts, taken.first_tried_at or taken.created_at, taken.taken.now())
         changes |= {"last_error": reply.detail[:2000]}
         changes |= {"failed_at": Now()} if again is None else {"due_at": again}
     Notice.objects.filter(pk=taken.pk, lease_token=taken.lease_token).update(**changes)

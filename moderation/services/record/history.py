@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from moderation.lifecycle import line
 from moderation.models import Case, Event
 from moderation.rights import Actor
 
@@ -12,18 +13,12 @@ SYSTEM = Actor.system()
 """The actor of what happens by itself."""
 
 
-def note(case: Case, what: str, *, by: Actor, **data: Any) -> None:
-    """Write the event `what` of `case`, done by `by`; `data` is what it tells."""
-    note_each(what, [(case, data)], by=by)
+def note(case: Case, what: str, *, by: Actor, tells: Mapping[str, str] | None = None, **data: Any) -> None:
+    """Write the event `what` of `case`, done by `by`. `data`: ids of our rows and codes, never a person's words.
+    `tells`: the digests of the rows it tells of (models.facts.tell)."""
+    note_each(what, [(case, data, tells or {})], by=by)
 
 
-def note_all(what: str, cases: Iterable[Case], *, by: Actor, **data: Any) -> None:
-    """Write the same event for each of `cases`, in one statement."""
-    note_each(what, [(case, data) for case in cases], by=by)
-
-
-def note_each(what: str, told: Iterable[tuple[Case, dict[str, Any]]], *, by: Actor) -> None:
-    """Write one event per (case, data), in one statement."""
-    Event.objects.bulk_create(
-        [Event(case=case, client_id=case.client_id, type=what, actor=by.label, data=data) for case, data in told]
-    )
+def note_each(what: str, told: Iterable[tuple[Case, dict[str, Any], Mapping[str, str]]], *, by: Actor) -> None:
+    """Write one event per (case, data, digests), in one statement."""
+    Event.objects.bulk_create([line(case, what, by=by, data=data, tells=tells) for case, data, tells in told])

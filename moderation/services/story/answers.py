@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from moderation.models import Appeal, Case, Decision, Side
 from moderation.models.actions import ACTIONS
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
@@ -61,15 +62,11 @@ def close(
     actor: Actor = SYSTEM,
 ) -> None:
     """End an appeal with `status` and tell everybody concerned."""
-    appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, timezone.now()
+    appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, Now()
     appeal.save(update_fields=["status", "answer", "answered_by", "closed_at"])
-    note(
-        case,
-        "appeal.decided",
-        by=SYSTEM.naming(by.decided_by) if by else actor,
-        appeal_id=str(appeal.pk),
-        status=status.value,
-    )
+    del appeal.closed_at  # the database has worked it out: read again when somebody asks
+    said = {"appeal_id": str(appeal.pk), "status": status.value} | ({"answer_id": str(by.pk)} if by else {})
+    note(case, "appeal.decided", by=actor, tells=tell("appeal_state", appeal), **said)
     announce(case.client_id, "appeal.decided", told(case, appeal), case=case, priority=case.priority)
 
 

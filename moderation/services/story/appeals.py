@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from moderation.clock import database_now
 from moderation.errors import IllegalMove, NotAllowed, Unacceptable
 from moderation.models import Appeal, AppealMode, Case, Decision, Severity, Side
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
@@ -46,7 +47,7 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "",
     decision, round = _appealed(case, side)
     if case.appeals.filter(round=round, appellant_id=appellant_id).exists():
         raise AppealRefused("This decision was appealed by this person already.", code="already_appealed")
-    if timezone.now() > _closes(case, decision):
+    if database_now() > _closes(case, decision):
         raise AppealRefused("The time to appeal this decision is over.", code="window_closed")
     if decision is not None and not _open_to(decision, side):
         raise AppealRefused("This decision answered an appeal and is final for this side.", code="final")
@@ -63,7 +64,8 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "",
         status=AppealStatus.UNDER_REVIEW if case.status == Status.PENDING_REVIEW else AppealStatus.SUBMITTED,
     )
     appeal.refresh_from_db()
-    note(case, "appeal.received", by=by.naming(f"{side.value}:{appellant_id}"), appeal_id=str(appeal.pk), round=round)
+    tells = tell("appeal", appeal) | tell("appeal_state", appeal)
+    note(case, "appeal.received", by=by, tells=tells, appeal_id=str(appeal.pk), round=round)
     announce(case.client_id, "appeal.received", answers.told(case, appeal), case=case, priority=case.priority)
     _set_in_motion(case, appeal)
     return appeal

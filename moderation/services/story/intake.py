@@ -11,14 +11,16 @@ from functools import cached_property
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from moderation.faultpoints import reach
-from moderation.models import Case, Client
+from moderation.models import Case, Client, Report
 from moderation.models.case import REVIEW_HOURS, ContentType
+from moderation.models.facts import tell
+from moderation.models.salted import new_salt
 from moderation.rights import Actor
 from moderation.services.agent import runs
-from moderation.services.record.history import note_all, note_each
+from moderation.services.record.history import note_each
 from moderation.states import Priority, Status
 
 
@@ -82,7 +84,8 @@ def start_many(client: Client, submissions: Sequence[Submission], *, by: Actor) 
             found[case.content_id, case.text_hash] = case
             if case.pk in written:
                 new.append(case)
-    note_all("case.accepted", new, by=by, to=Status.PENDING_ANALYSIS.value, round=1)
+    said = {"to": Status.PENDING_ANALYSIS.value, "round": 1}
+    note_each("case.accepted", [(one, said, tell("case", one) | tell("case_state", one)) for one in new], by=by)
     _keep_reports([(found[one.identity], one) for one in submissions if one.reporter_id], by=by)
     runs.queue_starts(new)
     reach("intake.before_commit")
@@ -104,7 +107,6 @@ def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.
         .values_list("content_id", "pk")
     )
     newest = dict(before)
-    now = timezone.now()
     cases = [
         Case(
             client=client,
@@ -118,7 +120,7 @@ def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.
             context=one.context,
             priority=one.priority,
             previous_id=newest.get(one.content_id),
-            due_at=now + timedelta(hours=REVIEW_HOURS[one.priority]),
+            due_at=Now() + timedelta(hours=REVIEW_HOURS[one.priority]),
         )
         for one in submissions
     ]
@@ -147,15 +149,18 @@ def _keep_reports(reports: list[tuple[Case, Submission]], *, by: Actor) -> None:
     with connection.cursor() as cursor:
         # RETURNING tells which reporters are new to their case; bulk_create with ignore_conflicts would not.
         cursor.execute(
-            "INSERT INTO moderation_report (case_id, reporter_id, reason)"
-            " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[])"
-            " ON CONFLICT (case_id, reporter_id) DO NOTHING RETURNING case_id, reporter_id",
+            "INSERT INTO moderation_report (case_id, reporter_id, reason, salt)"
+            " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[])"
+            " ON CONFLICT (case_id, reporter_id) DO NOTHING"
+            " RETURNING id, case_id, reporter_id, reason, salt, created_at",
             [
                 [case.pk for case, _ in reports],
                 [one.reporter_id for _, one in reports],
                 [one.report_reason for _, one in reports],
+                [new_salt() for _ in reports],
             ],
         )
-        new = cursor.fetchall()
+        names = [column.name for column in cursor.description]
+        new = [Report(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
     cases = {case.pk: case for case, _ in reports}
-    note_each("case.reported", [(cases[pk], {"reporter_id": reporter_id}) for pk, reporter_id in new], by=by)
+    note_each("case.reported", [(cases[one.case_id], {"report_id": one.pk}, tell("report", one)) for one in new], by=by)

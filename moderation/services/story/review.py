@@ -18,6 +18,7 @@ from moderation.lifecycle import check, move
 from moderation.models import Case, Decision, Run, User, Via
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
 from moderation.models.case import NO_CLAIM
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.selectors.access import locked_case
 from moderation.services.agent import runs
@@ -175,6 +176,8 @@ def _decide(case: Case, ruling: Ruling, *, by: Actor, via: Via, user: User | Non
         decision=decision,
         **NO_CLAIM,
         data={"decision_id": str(decision.pk), "outcome": ruling.outcome, "actions": actions, "via": via.value},
+        tells=tell("decision", decision, policies=sorted(version.pk for version in versions))
+        | tell("decision_state", decision),
     )
     return decision
 
@@ -208,6 +211,7 @@ def undo(case_id: uuid.UUID, user: User) -> Case:
         claim_token=uuid.uuid4(),
         claim_until=Now() + CLAIM,
         data={"decision_id": str(decision.pk)},
+        tells=tell("decision_state", decision, withdrawn=True),
     )
     case.refresh_from_db()
     return case

@@ -7,6 +7,7 @@ from django.db import transaction
 from moderation.errors import IllegalMove
 from moderation.lifecycle import check, move
 from moderation.models import Case, Run
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.services.agent import runs
 from moderation.services.orders import closing
@@ -29,7 +30,8 @@ def roll_back(case: Case, *, reason: str, requested_by: str, by: Actor, keep_in_
         Move.ROLL_BACK,
         by=by,
         outcome="",
-        data={"reason": reason, "keep_in_force": keep_in_force},
+        data={"run_id": str(run.pk), "keep_in_force": keep_in_force},
+        tells=tell("rollback", run),
         **({} if keep_in_force else {"decision": None}),
     )
     return run

@@ -13,7 +13,7 @@ def client(**more):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("moderation", "0004_first_policies")]
+    dependencies = [("moderation", "0005_order_lines")]
     operations = [
         migrations.AddField("appeal", "client", client(null=True)),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
