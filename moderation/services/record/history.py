@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from moderation.models import Case, Event
+from moderation.models import Case, Client, Event
 from moderation.rights import Actor
 
 SYSTEM = Actor.system()
@@ -27,3 +27,9 @@ def note_each(what: str, told: Iterable[tuple[Case, dict[str, Any]]], *, by: Act
     Event.objects.bulk_create(
         [Event(case=case, client_id=case.client_id, type=what, actor=by.label, data=data) for case, data in told]
     )
+
+
+def note_desk(what: str, *, by: Actor, client: Client | None = None, **data: Any) -> None:
+    """Write the event `what` of the desk: about no case, and about `client` if it is one app's. `data` holds ids of
+    our rows and codes, never a name or a secret."""
+    Event.objects.create(client=client, type=what, actor=by.label, data=data)
