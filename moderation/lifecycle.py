@@ -61,13 +61,21 @@ def check(case: Case, how: Move) -> Status:
     return step.target
 
 
-def line(case: Case, what: str, *, by: Actor, data: dict[str, Any], tells: Mapping[str, str] | None = None) -> Event:
+def line(
+    case: Case | None,
+    what: str,
+    *,
+    by: Actor,
+    data: dict[str, Any],
+    tells: Mapping[str, str] | None = None,
+    about: int | None = None,
+) -> Event:
     """One line of the history, not yet written: ids and codes, never a word or a name. The names `by` may carry are a
-    row's to keep: a decision's, a rollback's, an appeal's."""
+    row's to keep: a decision's, a rollback's, an appeal's. `about`: the client it is about, where it is about no case."""
     itself = by.user is None and by.client is None
     return Event(
         case=case,
-        client_id=case.client_id,
+        client_id=case.client_id if case is not None else about,
         type=what,
         actor=by.label if itself and by.label in CODES else "",
         door=by.door,

@@ -7,7 +7,7 @@ from moderation.models.event import AuditHead, Event, Seal
 from moderation.models.judgement import Assessment, Decision, Via
 from moderation.models.notice import Notice
 from moderation.models.order import Attempt, Order, Subject
-from moderation.models.people import Role, User
+from moderation.models.people import LoginTries, Role, User
 from moderation.models.policy import AppealMode, Policy, PolicyVersion, Severity
 from moderation.models.run import Run
 from moderation.models.withdrawal import Withdrawal
@@ -26,6 +26,7 @@ __all__ = [
     "Decision",
     "Event",
     "IdempotentAnswer",
+    "LoginTries",
     "Notice",
     "Order",
     "Policy",

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from moderation.models import Client, Role, User
+from moderation.rights import Actor
 from moderation.services.agent import runs
 from moderation.services.desk import clients
 from moderation.services.orders import delivery, notices
@@ -87,7 +88,7 @@ class App:
 
 def app(*, webhook_url: str = "", name: str = "") -> App:
     """A new client app with all scopes."""
-    new = clients.create(name or f"app-{uuid.uuid4()}", webhook_url=webhook_url)
+    new = clients.create(name or f"app-{uuid.uuid4()}", by=Actor.operator(), webhook_url=webhook_url)
     return App(new.client, new.api_key, new.webhook_secret)
 
 

@@ -193,7 +193,7 @@ def client_for(platform_url: str, secrets: Secrets) -> Client:
     """The client of these runs: the forum's own address must not change for one of them."""
     known = Client.objects.filter(name=NAME).first()
     if known is None:
-        return clients.create(NAME, webhook_url=platform_url, secret=secrets.webhook_secret).client
+        return clients.create(NAME, by=Actor.operator(), webhook_url=platform_url, secret=secrets.webhook_secret).client
     known.webhook_url, known.webhook_secret, known.failing_since = platform_url, secrets.webhook_secret, None
     known.is_active = True
     known.save()

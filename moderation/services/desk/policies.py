@@ -1,4 +1,4 @@
-"""Which policies are in force, and publishing a new version of one."""
+"""Which policies are in force, publishing a new version of one, and retiring one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from django.db.models import Max
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Policy, PolicyVersion
 from moderation.models.actions import ACTIONS
+from moderation.rights import Actor, Verb, require
+from moderation.services.record.history import note_desk
 
 
 def current_versions() -> list[PolicyVersion]:
@@ -36,15 +38,40 @@ def named(slugs: list[str]) -> list[PolicyVersion]:
 
 
 @transaction.atomic
-def publish(slug: str, **fields: Any) -> PolicyVersion:
+def publish(slug: str, *, by: Actor, **fields: Any) -> PolicyVersion:
     """Make `fields` the version of policy `slug` that is in force from now on; older versions stay as they are."""
+    require(by, Verb.KEEP_POLICIES)
     unknown = [name for name in fields.get("allowed_actions", []) if name not in ACTIONS]
     if unknown:
         raise Unacceptable(f"Unknown actions: {', '.join(unknown)}.")
-    policy, _ = Policy.objects.get_or_create(slug=slug)
-    Policy.objects.select_for_update().get(pk=policy.pk)
+    policy = Policy.objects.filter(slug=slug).first() or add(slug, by=by)
+    Policy.objects.select_for_update(no_key=True).get(pk=policy.pk)
     last: int = policy.versions.aggregate(last=Max("number"))["last"] or 0
     version = PolicyVersion(policy=policy, number=last + 1, **fields)
     version.full_clean(exclude=["created_at"])
     version.save()
+    note_desk("policy.published", by=by, policy=policy.pk, version=version.pk, number=version.number)
     return version
+
+
+@transaction.atomic
+def add(slug: str, *, by: Actor, is_active: bool = True) -> Policy:
+    """A policy without a text yet: it is in force with its first version."""
+    require(by, Verb.KEEP_POLICIES)
+    policy = Policy(slug=slug, is_active=is_active)
+    policy.full_clean()
+    policy.save()
+    note_desk("policy.added", by=by, policy=policy.pk)
+    return policy
+
+
+@transaction.atomic
+def switch(policy_id: int, *, by: Actor, on: bool) -> Policy:
+    """Retire a policy, or have it in force again. What was decided by it stays."""
+    require(by, Verb.KEEP_POLICIES)
+    policy = Policy.objects.select_for_update(no_key=True).get(pk=policy_id)
+    if policy.is_active != on:
+        policy.is_active = on
+        policy.save(update_fields=["is_active"])
+        note_desk("policy.revived" if on else "policy.retired", by=by, policy=policy.pk)
+    return policy
