@@ -71,7 +71,7 @@ def line(
     about: int | None = None,
 ) -> Event:
     """One line of the history, not yet written: ids and codes, never a word or a name. The names `by` may carry are a
-    row's to keep: a decision's, a rollback's, an appeal's. `about`: the client it is about, where it is about no case."""
+    row's to keep: a decision's, a rollback's, an appeal's. `about`: the client, where it is about no case."""
     itself = by.user is None and by.client is None
     return Event(
         case=case,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("moderation", "0004_first_policies"),
+        ("moderation", "0007_audit"),
     ]
 
     operations = [
