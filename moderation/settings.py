@@ -157,6 +157,7 @@ for _name in ("GROQ_API_BASE", "LANGSMITH_ENDPOINT"):
 
 # --- the web -----------------------------------------------------------------------------------------------------
 
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")  # what /metrics asks for; on a public host nothing is told without
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

@@ -42,7 +42,7 @@ def test_env_example_lists_every_setting_with_a_line_each() -> None:
     listed = re.findall(r"^([A-Z_]+)=.*# \S", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert set(listed) == {
         "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "BROKER_URL", "GUARDIAN_HOME",
-        "GROQ_API_KEY", "GROQ_API_BASE", "GROQ_MODEL", "GROQ_FALLBACK_MODEL",
+        "METRICS_TOKEN", "GROQ_API_KEY", "GROQ_API_BASE", "GROQ_MODEL", "GROQ_FALLBACK_MODEL",
         "LANGSMITH_TRACING", "LANGSMITH_API_KEY", "LANGSMITH_ENDPOINT", "LANGSMITH_PROJECT", "LANGSMITH_RUN_URL",
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -48,11 +49,12 @@ def announce_completed(case: Case) -> None:
 
 
 def announce(client_id: int, what: str, data: dict[str, Any], *, case: Case | None = None, priority: int = 1) -> Notice:
-    """Tell the client something. Delivered by webhook if it has one, and always in its feed."""
+    """Tell the client something. Delivered by webhook if it has an address now, and always in its feed."""
     now = timezone.now()
     notice = Notice.objects.create(
         id=uuid7(),
         client_id=client_id,
+        feed_only=Exists(Client.objects.filter(pk=client_id, webhook_url="")),
         case=case,
         type=what,
         document={"type": what, "timestamp": now.isoformat(), "data": data},

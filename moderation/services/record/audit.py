@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 
 from moderation.models import Event, Seal
+from moderation.services.record import tallies
 
 BATCH = 1000
 LONGEST_TRANSACTION = timedelta(minutes=15)
@@ -57,6 +58,7 @@ def seal() -> int:
         position, previous = position + 1, link(previous, event)
         seals.append(Seal(position=position, event=event, hash=previous))
     Seal.objects.bulk_create(seals)
+    tallies.add(seal.event for seal in seals)
     return len(seals)
 
 
