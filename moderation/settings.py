@@ -178,6 +178,7 @@ DATABASES["default"]["OPTIONS"] = {
 
 # --- the web -----------------------------------------------------------------------------------------------------
 
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")  # what /metrics asks for; on a public host nothing is told without
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

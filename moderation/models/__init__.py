@@ -10,6 +10,7 @@ from moderation.models.order import Attempt, Order, Subject
 from moderation.models.people import LoginTries, Role, User
 from moderation.models.policy import AppealMode, Policy, PolicyVersion, Severity
 from moderation.models.run import Run
+from moderation.models.tally import Tally
 from moderation.models.withdrawal import Withdrawal
 from moderation.models.worker import Worker
 
@@ -39,6 +40,7 @@ __all__ = [
     "Severity",
     "Side",
     "Subject",
+    "Tally",
     "TokenBucket",
     "User",
     "Via",
