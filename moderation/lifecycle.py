@@ -5,6 +5,8 @@
     COMPLETED or ENFORCING --roll_back--> ROLLING_BACK --reopen--> PENDING_REVIEW (round + 1)
     any --withdraw--> COMPLETED (outcome withdrawn)
 
+An appeal goes from submitted to under_review to its answer; it may be closed, inadmissible or withdrawn, on the way.
+
 Claimed is a pair of columns, overdue a timestamp, stalled delivery a query: none of them is a state.
 """
 
@@ -17,9 +19,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
-from moderation.models import Case, Event
+from moderation.models import Appeal, Case, Event
 from moderation.rights import Actor
-from moderation.states import Move, Status
+from moderation.states import OPEN_APPEALS, AppealStatus, Move, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,39 @@ def move(case: Case, how: Move, *, by: Actor, data: dict[str, Any] | None = None
     case.status, case.version = target, case.version + 1
     for name, value in changes.items():
         setattr(case, name, value)
-    Event.objects.create(
-        case=case,
-        type=MOVES[how].event,
-        client_id=case.client_id,
-        actor=by.label,
-        data={"from": source, "to": target.value, "round": case.round, **(data or {})},
+    told = {"from": source, "to": target.value, "round": case.round, **(data or {})}
+    _tell(case, MOVES[how].event, by, told)
+
+
+# --- appeals -----------------------------------------------------------------------------------------------------
+
+APPEAL_MOVES: dict[AppealStatus, frozenset[AppealStatus]] = {
+    AppealStatus.UNDER_REVIEW: frozenset({AppealStatus.SUBMITTED}),
+    **{end: OPEN_APPEALS for end in AppealStatus if end not in OPEN_APPEALS},
+}
+"""From which states each one can be reached. An appeal that was not yet taken up is answered all the same: the leg that
+answers it must never fail for it."""
+
+
+def move_appeal(case: Case, appeal: Appeal, to: AppealStatus, *, by: Actor, **changes: Any) -> None:
+    """End `appeal`, of `case`, with `to`, and write the event, in the caller's transaction. `changes`: columns that
+    change with it. Raises IllegalMove, by compare-and-set, when it was closed before."""
+    moved = Appeal.objects.filter(pk=appeal.pk, status__in=APPEAL_MOVES[to]).update(
+        status=to, closed_at=Now(), **changes
     )
+    if moved != 1:
+        raise IllegalMove("This appeal is closed already.")
+    appeal.status = to
+    for name, value in changes.items():
+        setattr(appeal, name, value)
+    _tell(case, "appeal.decided", by, {"appeal_id": str(appeal.pk), "status": to.value})
+
+
+def take_up_appeals(case: Case) -> None:
+    """The second review has begun: what waited for it is under review now."""
+    waited = case.appeals.filter(status__in=APPEAL_MOVES[AppealStatus.UNDER_REVIEW])
+    waited.update(status=AppealStatus.UNDER_REVIEW)
+
+
+def _tell(case: Case, what: str, by: Actor, data: dict[str, Any]) -> None:
+    Event.objects.create(case=case, client_id=case.client_id, type=what, actor=by.label, data=data)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from moderation.admin.rights import Supervised
 from moderation.models import User
+from moderation.models.people import NAME_STAYS
 
 
 @admin.register(User)
@@ -28,6 +29,16 @@ class UserAdmin(Supervised, DjangoUserAdmin):
     ]
     add_fieldsets = [(None, {"classes": ["wide"], "fields": ["username", "role", "password1", "password2"]})]
     readonly_fields = ["last_login", "date_joined"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        return [*self.readonly_fields, "username"] if obj is not None and obj.has_decided else self.readonly_fields
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or not obj.has_decided:
+            return shown
+        (title, options), *rest = shown
+        return [(title, {**options, "description": NAME_STAYS}), *rest]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A supervisor who could set a superuser's password would be one.

@@ -1,10 +1,10 @@
 """A file per word: fields, constraints, querysets that read; no verbs."""
 
 from moderation.models.appeal import Appeal, Side
-from moderation.models.case import Case, ContentType, Report
+from moderation.models.case import Case, ContentType, Report, live_claim
 from moderation.models.client import ApiKey, Client, IdempotentAnswer, Scope, TokenBucket
 from moderation.models.event import Event, Seal
-from moderation.models.judgement import Assessment, Decision, Via
+from moderation.models.judgement import Assessment, Decision, Person, barred
 from moderation.models.notice import Notice
 from moderation.models.order import Attempt, Order, Subject
 from moderation.models.people import Role, User
@@ -26,6 +26,7 @@ __all__ = [
     "IdempotentAnswer",
     "Notice",
     "Order",
+    "Person",
     "Policy",
     "PolicyVersion",
     "Report",
@@ -38,6 +39,7 @@ __all__ = [
     "Subject",
     "TokenBucket",
     "User",
-    "Via",
     "Worker",
+    "barred",
+    "live_claim",
 ]

@@ -16,7 +16,7 @@ class Event(models.Model):
     case = models.ForeignKey(Case, on_delete=models.PROTECT, null=True, related_name="events")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, null=True, related_name="+")
     type = models.CharField(max_length=60)
-    actor = models.CharField(max_length=200)
+    actor = models.CharField(max_length=250)  # a name of up to 200, and what it is before it
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 

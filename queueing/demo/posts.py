@@ -161,8 +161,8 @@ DECIDED = (
         "¡Cállate ya con tu guitarra!",
         "normal",
         (("pablo", "Solo toco por la tarde."),),
-        Ruling("mia", "Sharp, but no insult: a label is enough.", ("harassment",), ("label_content",)),
-        appeal=Plea("pablo", "Una etiqueta no basta: lo escribe cada tarde y todos lo leen."),
+        Ruling("mia", "Sharp, but hardly an insult: fewer need to see it.", ("harassment",), ("limit_visibility",)),
+        appeal=Plea("pablo", "Mostrarlo a menos gente no basta: lo escribe cada tarde y todos lo leen."),
     ),
     Story(
         "rolf",
@@ -256,7 +256,7 @@ SECOND_REVIEW = (
         (RUDE_REPORT,),
         Ruling("noah", RUDE, ("harassment",), ("remove_content", MONTH)),
         "The author finds a month too long.",
-        Ruling("mia", "Rude, but it was about football: a label is enough.", ("harassment",), ("label_content",)),
+        Ruling("mia", "Rude, but it was about football: fewer need to see it.", ("harassment",), ("limit_visibility",)),
     ),
     Story(
         "shopbot",

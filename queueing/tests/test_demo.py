@@ -144,7 +144,7 @@ def test_a_decision_reaches_the_forum_at_its_new_port(home: Path) -> None:
         if waiting["status"] == "pending_review":
             demo.post(
                 f"cases/{waiting['id']}/resume/",
-                {"outcome": "violation", "actions": ["remove_content"], "decided_by": "mia"},
+                {"outcome": "violation", "actions": ["remove_content"], "decided_by": "mia", "reason": "Rude."},
             )
         page = f"{demo.said['forum_url']}posts/demo-023/"
         until(lambda: demo.get(page)[1], lambda text: "removed by the moderators" in text)

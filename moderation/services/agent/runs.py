@@ -30,7 +30,7 @@ from moderation.rights import Actor
 from moderation.services.agent.casework import CaseRows
 from moderation.services.orders import announcements
 from moderation.services.post.wakeup import wake_relay
-from moderation.states import Move, RunKind
+from moderation.states import Move, Outcome, RunKind
 
 LEASE = timedelta(seconds=45)
 """An analysing leg is bounded to 35 s; after this another worker may take it."""
@@ -164,7 +164,7 @@ def _end_analysis(run: Run, rows: CaseRows) -> None:
         if not ended:
             raise LeaseLost
         how = Move.CLEAR if rows.cleared() else Move.PAUSE
-        outcome = {"outcome": "cleared"} if how is Move.CLEAR else {}
+        outcome = {"outcome": Outcome.CLEARED} if how is Move.CLEAR else {}
         move(case, how, by=Actor.agent(), thread_version=GRAPH_VERSION, data={"failure": rows.failure()}, **outcome)
         if how is Move.CLEAR:
             announcements.announce_completed(case)

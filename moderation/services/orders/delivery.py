@@ -19,8 +19,8 @@ from django.utils import timezone
 from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
-from moderation.rights import Actor
-from moderation.selectors.access import locked_case
+from moderation.rights import Actor, Verb, require
+from moderation.selectors.access import locked
 from moderation.selectors.feeds import heads
 from moderation.services.orders import closing, webhooks
 from moderation.services.orders.webhooks import Reply, clean
@@ -81,7 +81,7 @@ def take(order_id: uuid.UUID) -> Order | None:
 
 def _case_of(order_id: uuid.UUID) -> Case | None:
     case_id = Order.objects.filter(pk=order_id).values_list("case_id", flat=True).first()
-    return locked_case(case_id) if case_id is not None else None
+    return locked(case_id) if case_id is not None else None
 
 
 def _is_blocked(order: Order) -> bool:
@@ -101,7 +101,7 @@ def _is_blocked(order: Order) -> bool:
 def record(taken: Order, reply: Reply) -> None:
     """Write down what the try brought, move the order and its case on, and let the next in line go."""
     with transaction.atomic():
-        case = locked_case(taken.case_id)
+        case = locked(taken.case_id)
         order = Order.objects.select_for_update(of=("self",), no_key=True).select_related("undoes").get(pk=taken.pk)
         Attempt.objects.create(
             order=order,
@@ -204,7 +204,7 @@ def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, det
     case_id = Order.objects.filter(pk=order_id, client=client).values_list("case_id", flat=True).first()
     if case_id is None:
         raise NotFound("There is no such order.")
-    case = locked_case(case_id)
+    case = locked(case_id)
     order = Order.objects.select_for_update(of=("self",), no_key=True).select_related("undoes").get(pk=order_id)
     if order.status in IN_LINE:
         if _is_blocked(order):
@@ -228,7 +228,7 @@ def give_up_unfetched() -> int:
     ).values_list("pk", "case_id")
     for pk, case_id in list(late):
         with transaction.atomic():
-            case = locked_case(case_id)
+            case = locked(case_id)
             order = Order.objects.select_for_update(of=("self",)).select_related("undoes").get(pk=pk)
             if order.status in IN_LINE:
                 order.last_error = "The client did not confirm it within 72 hours."
@@ -244,10 +244,11 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     Raises IllegalMove: `superseded` when its decision no longer wants it or a later order on the same subject and
     action exists; plain when it has not failed.
     """
+    require(by, Verb.REPLAY)
     found = Order.objects.filter(pk=order_id).values_list("case_id", "subject_id").first()
     if found is None:
         raise NotFound("There is no such order.")
-    case = locked_case(found[0])
+    case = locked(found[0])
     subject = Subject.objects.select_for_update(no_key=True).get(pk=found[1])
     order = Order.objects.select_for_update(of=("self",)).select_related("undoes", "notice").get(pk=order_id)
     if order.status != OrderStatus.FAILED:
