@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from moderation.admin.rights import ReadOnly, Supervised, actor_of, said_by
 from moderation.errors import ModerationError
 from moderation.models import LoginTries, User
+from moderation.models.people import NAME_STAYS
 from moderation.rights import Actor
 from moderation.services.desk import people
 from moderation.states import Door
@@ -79,6 +80,16 @@ class UserAdmin(Supervised, DjangoUserAdmin):
         (None, {"classes": ["wide"], "fields": ["username", "role", "usable_password", "password1", "password2"]})
     ]
     readonly_fields = ["last_login", "date_joined"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        return [*self.readonly_fields, "username"] if obj is not None and obj.has_decided else self.readonly_fields
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or not obj.has_decided:
+            return shown
+        (title, options), *rest = shown
+        return [(title, {**options, "description": NAME_STAYS}), *rest]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A supervisor who could set a superuser's password would be one.

@@ -1,10 +1,10 @@
 """A file per word: fields, constraints, querysets that read; no verbs."""
 
 from moderation.models.appeal import Appeal, Side
-from moderation.models.case import Case, ContentType, Report
+from moderation.models.case import Case, ContentType, Report, live_claim
 from moderation.models.client import ApiKey, Client, IdempotentAnswer, Scope, TokenBucket
 from moderation.models.event import AuditHead, Event, Seal
-from moderation.models.judgement import Assessment, Decision, Via
+from moderation.models.judgement import Assessment, Decision, Person, barred
 from moderation.models.notice import Notice
 from moderation.models.order import Attempt, Order, Subject
 from moderation.models.people import LoginTries, Role, User
@@ -30,6 +30,7 @@ __all__ = [
     "LoginTries",
     "Notice",
     "Order",
+    "Person",
     "Policy",
     "PolicyVersion",
     "Report",
@@ -43,7 +44,8 @@ __all__ = [
     "Tally",
     "TokenBucket",
     "User",
-    "Via",
     "Withdrawal",
     "Worker",
+    "barred",
+    "live_claim",
 ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
+
+NAME_STAYS = _("This person has decided under this name: it does not change any more.")
 
 
 class Role(models.TextChoices):
@@ -31,8 +34,19 @@ class User(AbstractUser):
     logged_out = models.PositiveIntegerField(default=0, editable=False)
 
     @property
+    def has_decided(self) -> bool:
+        """Its name stands in decisions, by which four eyes are told apart: a trigger (migration 0005) keeps it."""
+        return self.decision_set.exists()
+
+    @property
     def is_supervisor(self) -> bool:
         return self.is_superuser or self.role == Role.SUPERVISOR
+
+    def clean(self) -> None:
+        super().clean()
+        before = User.objects.filter(pk=self.pk).values_list("username", flat=True).first()
+        if before not in (None, self.username) and self.has_decided:
+            raise ValidationError({"username": NAME_STAYS})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # `createsuperuser` makes a supervisor, who is called so. Django's admin asks for is_staff: the role gives it.

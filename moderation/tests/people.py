@@ -19,6 +19,7 @@ from moderation.services.desk import clients
 from moderation.services.orders import delivery, notices
 from moderation.services.post import outbox
 from moderation.services.story import legs
+from moderation.states import Door
 
 MILD = "What a lovely morning for a walk along the river with my old dog."
 RUDE = "You are a loser, nobody likes you."
@@ -35,6 +36,11 @@ def ben() -> User:
 
 def sue() -> User:
     return User.objects.get_or_create(username="sue", defaults={"role": Role.SUPERVISOR})[0]
+
+
+def console(user: User) -> Actor:
+    """Somebody at the console."""
+    return Actor.of_user(user, Door.CONSOLE)
 
 
 @dataclass
@@ -70,9 +76,8 @@ class App:
         return answer.json()
 
     def decide(self, case_id: str, *actions: Any, by: str = "Ana", outcome: str = "violation", **fields: Any) -> Any:
-        return self.post(
-            f"cases/{case_id}/resume/", {"outcome": outcome, "actions": list(actions), "decided_by": by, **fields}
-        )
+        said = {"outcome": outcome, "actions": list(actions), "decided_by": by, "reason": "It breaks a rule.", **fields}
+        return self.post(f"cases/{case_id}/resume/", said)
 
     def roll_back(self, case_id: str, **fields: Any) -> Any:
         return self.post(f"cases/{case_id}/rollback/", {"reason": "An appeal.", "requested_by": "Sue", **fields})
