@@ -5,6 +5,8 @@
     COMPLETED or ENFORCING --roll_back--> ROLLING_BACK --reopen--> PENDING_REVIEW (round + 1)
     any --withdraw--> COMPLETED (outcome withdrawn)
 
+An appeal goes from submitted to under_review to its answer; it may be closed, inadmissible or withdrawn, on the way.
+
 Claimed is a pair of columns, overdue a timestamp, stalled delivery a query: none of them is a state.
 """
 
@@ -18,10 +20,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from moderation.errors import IllegalMove
-from moderation.models import Case, Event
+from moderation.models import Appeal, Case, Event
 from moderation.models.facts import tell
 from moderation.rights import Actor
-from moderation.states import Move, Status
+from moderation.states import OPEN_APPEALS, AppealStatus, Move, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,21 @@ def check(case: Case, how: Move) -> Status:
     return step.target
 
 
-def line(case: Case, what: str, *, by: Actor, data: dict[str, Any], tells: Mapping[str, str] | None = None) -> Event:
+def line(
+    case: Case | None,
+    what: str,
+    *,
+    by: Actor,
+    data: dict[str, Any],
+    tells: Mapping[str, str] | None = None,
+    about: int | None = None,
+) -> Event:
     """One line of the history, not yet written: ids and codes, never a word or a name. The names `by` may carry are a
-    row's to keep: a decision's, a rollback's, an appeal's."""
+    row's to keep: a decision's, a rollback's, an appeal's. `about`: the client, where it is about no case."""
     itself = by.user is None and by.client is None
     return Event(
         case=case,
-        client_id=case.client_id,
+        client_id=case.client_id if case is not None else about,
         type=what,
         actor=by.label if itself and by.label in CODES else "",
         door=by.door,
@@ -107,3 +117,36 @@ def move(
     said = {"from": source, "to": target.value, "round": case.round, **(data or {})}
     tells = {**(tells or {}), **tell("case_state", case)}
     line(case, MOVES[how].event, by=by, data=said, tells=tells).save(force_insert=True)
+
+
+# --- appeals -----------------------------------------------------------------------------------------------------
+
+APPEAL_MOVES: dict[AppealStatus, frozenset[AppealStatus]] = {
+    AppealStatus.UNDER_REVIEW: frozenset({AppealStatus.SUBMITTED}),
+    **{end: OPEN_APPEALS for end in AppealStatus if end not in OPEN_APPEALS},
+}
+"""From which states each one can be reached. An appeal that was not yet taken up is answered all the same: the leg that
+answers it must never fail for it."""
+
+
+def move_appeal(case: Case, appeal: Appeal, to: AppealStatus, *, by: Actor, **changes: Any) -> None:
+    """End `appeal`, of `case`, with `to`, and write the event, in the caller's transaction. `changes`: columns that
+    change with it. Raises IllegalMove, by compare-and-set, when it was closed before."""
+    moved = Appeal.objects.filter(pk=appeal.pk, status__in=APPEAL_MOVES[to]).update(
+        status=to, closed_at=Now(), **changes
+    )
+    if moved != 1:
+        raise IllegalMove("This appeal is closed already.")
+    appeal.status = to
+    for name, value in changes.items():
+        setattr(appeal, name, value)
+    said = {"appeal_id": str(appeal.pk), "status": to.value}
+    if appeal.answered_by_id is not None:
+        said["answer_id"] = str(appeal.answered_by_id)
+    line(case, "appeal.decided", by=by, data=said, tells=tell("appeal_state", appeal)).save(force_insert=True)
+
+
+def take_up_appeals(case: Case) -> None:
+    """The second review has begun: what waited for it is under review now."""
+    waited = case.appeals.filter(status__in=APPEAL_MOVES[AppealStatus.UNDER_REVIEW])
+    waited.update(status=AppealStatus.UNDER_REVIEW)

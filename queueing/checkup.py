@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
 from moderation import database_away
@@ -26,6 +27,8 @@ from queueing.celery import DEAD, LANES, app
 PATIENCE_SECONDS = 3
 LATE_SECONDS = 60
 STUCK_AFTER_TRIES = 3
+ALIVE = timedelta(seconds=30)
+CLOCKS_MAY_DIFFER = timedelta(seconds=5)
 GROQ = "https://api.groq.com"
 LANGSMITH = "https://api.smith.langchain.com"
 CHECKPOINT_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
@@ -58,7 +61,7 @@ def look_at_everything() -> Iterator[Finding]:
     yield migrations
     yield check_checkpoints()
     if migrations.ok:
-        for check in (check_endpoints, check_unfetched, check_outbox, check_runs, check_workers):
+        for check in (check_clocks, check_endpoints, check_unfetched, check_outbox, check_runs, check_workers):
             yield from _safely(check)
 
 
@@ -89,6 +92,31 @@ def check_checkpoints() -> Finding:
     if missing:
         return _bad("checkpoints", f"missing: {', '.join(missing)}", "run manage.py migrate")
     return _good("checkpoints", "the agent's tables are there")
+
+
+def check_clocks() -> Iterator[Finding]:
+    """This machine's clock and each live worker's, against the database's: by that one everything is due."""
+    with connection.cursor() as cursor:
+        before = timezone.now()
+        cursor.execute("SELECT clock_timestamp()")
+        # The reading fell somewhere between the two; the nearer one is compared.
+        theirs, after = cursor.fetchone()[0], timezone.now()
+    here = max(theirs - after, before - theirs, timedelta(0)) * (1 if theirs < before else -1)
+    alive = Worker.objects.filter(seen_at__gt=Now() - ALIVE, clock__isnull=False)
+    differences = {"this machine": here} | {
+        name: clock - seen_at for name, clock, seen_at in alive.values_list("name", "clock", "seen_at")
+    }
+    wrong = {name: ahead for name, ahead in differences.items() if abs(ahead) > CLOCKS_MAY_DIFFER}
+    if not wrong:
+        yield _good("clocks", f"{len(differences)} within {CLOCKS_MAY_DIFFER.seconds} s of the database's")
+        return
+    said = ", ".join(f"{name} is {_ahead(ahead)} the database" for name, ahead in sorted(wrong.items()))
+    yield _bad("clocks", said, "let every machine, the database's too, keep its clock by NTP")
+
+
+def _ahead(difference: timedelta) -> str:
+    seconds = difference.total_seconds()
+    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
 
 
 def check_broker() -> Iterator[Finding]:
@@ -216,7 +244,7 @@ def check_runs() -> Iterator[Finding]:
 
 
 def check_workers() -> Iterator[Finding]:
-    alive = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=30))
+    alive = Worker.objects.filter(seen_at__gt=Now() - ALIVE)
     count, threads = alive.count(), alive.aggregate(n=Sum("threads"))["n"]
     if count:
         yield _good("workers", f"{count} alive with {threads} threads")

@@ -16,6 +16,7 @@ import psycopg
 from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from moderation.database_away import connection_parameters
 from moderation.faultpoints import reach
@@ -88,10 +89,10 @@ class Relay(Loop):
         self._beat_at = time.monotonic()
         if self._threads:
             Worker.objects.bulk_create(
-                [Worker(name=self._worker, threads=self._threads, seen_at=Now())],
+                [Worker(name=self._worker, threads=self._threads, seen_at=Now(), clock=timezone.now())],
                 update_conflicts=True,
                 unique_fields=["name"],
-                update_fields=["threads", "seen_at"],
+                update_fields=["threads", "seen_at", "clock"],
             )
         alive = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=30))
         total = alive.aggregate(n=Sum("threads"))["n"] or self._threads or 8

@@ -10,7 +10,7 @@ from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
 from moderation.models.salted import Salted
-from moderation.states import AppealStatus
+from moderation.states import OPEN_APPEALS, AppealStatus
 
 
 class Side(models.TextChoices):
@@ -18,6 +18,12 @@ class Side(models.TextChoices):
 
     AUTHOR = "author"
     REPORTER = "reporter"
+
+
+class AppealQuerySet(models.QuerySet["Appeal"]):
+    def open(self) -> AppealQuerySet:
+        """Those that wait for their answer."""
+        return self.filter(status__in=OPEN_APPEALS)
 
 
 class Appeal(Salted):
@@ -40,6 +46,8 @@ class Appeal(Salted):
     created_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AppealQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=AppealStatus.values), name="appeal_known_status"),
@@ -49,3 +57,7 @@ class Appeal(Salted):
 
     def __str__(self) -> str:
         return f"{self.side} {self.appellant_id} ({self.status})"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_APPEALS

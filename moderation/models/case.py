@@ -19,6 +19,25 @@ NO_CLAIM: dict[str, None] = {"claimed_by": None, "claim_token": None, "claim_unt
 """The columns of a case that nobody is reading."""
 
 
+def live_claim(case: str = "") -> models.Q:
+    """For querysets: somebody is reading this case now. `case`: the path to it, as "case__"."""
+    return models.Q(**{f"{case}claim_until__gt": Now()})
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def waiting(self) -> CaseQuerySet:
+        """Those that wait for a human's decision."""
+        return self.filter(status=Status.PENDING_REVIEW)
+
+    def with_claim(self) -> CaseQuerySet:
+        """Each says in `is_claimed` whether its claim lives."""
+        return self.annotate(is_claimed=models.ExpressionWrapper(live_claim(), models.BooleanField()))
+
+    def open_to(self, user: int) -> CaseQuerySet:
+        """Those that this person could claim, as far as other people's claims go."""
+        return self.filter(~live_claim() | models.Q(claimed_by=user))
+
+
 class ContentType(models.TextChoices):
     """What the content is on the client's platform."""
 
@@ -72,6 +91,10 @@ class Case(Salted):
     updated_at = models.DateTimeField(db_default=Now())
     moved_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField()
+
+    objects = CaseQuerySet.as_manager()
+    is_claimed: bool | None
+    """Set by with_claim(), at the time of the query."""
 
     class Meta:
         constraints = [

@@ -13,7 +13,7 @@ from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
 from moderation.models.salted import Salted
-from moderation.models.work import Work
+from moderation.models.work import OUT, Work
 from moderation.states import HOLDS_NOTHING, IN_LINE, Direction, OrderStatus
 
 GIVEN_UP = {
@@ -143,9 +143,14 @@ class Order(Salted, Work):
         ]
         indexes = [
             models.Index(
-                fields=["client", "-priority", "due_at"],
-                name="order_in_line",
+                fields=["client", "priority", "due_at", "id"],
+                name="order_due",
                 condition=models.Q(status__in=sorted(IN_LINE)),
+            ),
+            models.Index(
+                fields=["client"],
+                name="order_out",
+                condition=models.Q(status__in=sorted(IN_LINE)) & OUT,
             ),
             models.Index(
                 fields=["subject", "sequence"],

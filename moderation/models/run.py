@@ -7,7 +7,7 @@ from django.db import models
 from moderation.models.case import Case
 from moderation.models.judgement import Decision
 from moderation.models.salted import Salted
-from moderation.models.work import Work
+from moderation.models.work import OUT, Work
 from moderation.states import RunKind
 
 
@@ -39,10 +39,11 @@ class Run(Salted, Work):
         ]
         indexes = [
             models.Index(
-                fields=["-priority", "due_at"],
-                name="run_waiting",
+                fields=["kind", "priority", "due_at"],
+                name="run_due",
                 condition=models.Q(done_at=None, cancelled_at=None),
-            )
+            ),
+            models.Index(fields=["kind"], name="run_out", condition=models.Q(done_at=None, cancelled_at=None) & OUT),
         ]
 
     def __str__(self) -> str:

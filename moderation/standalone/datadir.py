@@ -161,13 +161,28 @@ class DataDir:
             try:
                 descriptor = stack.enter_context(flock(lock, blocking=False))
             except BlockingIOError as error:
-                pid = lock.read_text(errors="replace").strip() or "unknown"
+                pid = lock.read_text(errors="replace").partition("\n")[0] or "unknown"
                 raise DataDirError(
                     f"A demo is already running on {self.path} (process {pid}): stop it, or {_ANOTHER}."
                 ) from error
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
             yield
+
+    def announce(self, url: str) -> None:
+        """Say where the demo that holds this directory can be reached; it is believed for as long as it is held."""
+        (self.path / "demo.lock").write_text(f"{os.getpid()}\n{url}\n")
+
+    def demo_url(self) -> str:
+        """Where the demo of this directory runs; empty if none does."""
+        lock = self.path / "demo.lock"
+        if not lock.exists():
+            return ""
+        try:
+            with flock(lock, blocking=False):
+                return ""
+        except BlockingIOError:
+            return lock.read_text(errors="replace").partition("\n")[2].strip()
 
     def _locked(self) -> contextlib.AbstractContextManager[int]:
         return flock(self.path / "guardian.lock")

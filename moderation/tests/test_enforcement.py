@@ -18,8 +18,9 @@ from moderation.services import chores as housekeeping
 from moderation.services.orders import closing, delivery, webhooks
 from moderation.services.post import outbox
 from moderation.services.story import legs, review
+from moderation.services.story.rulings import Ruling
 from moderation.states import OrderStatus
-from moderation.tests.people import App, ben, work
+from moderation.tests.people import App, ben, console, work
 from moderation.tests.platform import Platform
 
 
@@ -383,12 +384,12 @@ def test_an_undone_second_decision_leaves_the_first_in_force(client_app: App, pl
     first = decided(client_app, "remove_content")
     client_app.roll_back(first, keep_in_force=True)
     work()
-    case = review.claim(uuid.UUID(first), ben())
-    ruling = review.Ruling(outcome="no_violation")
-    review.decide_in_console(case.pk, ben(), ruling, claim_token=str(case.claim_token), version=case.version)
+    case = review.claim(uuid.UUID(first), by=console(ben()))
+    ruling = Ruling(outcome="no_violation")
+    review.decide(case.pk, ruling, by=console(ben()), claim_token=str(case.claim_token))
     work()
     assert client_app.case(first)["decision"]["decided_by"] == "ben", "its undo window is open"
-    review.undo(case.pk, ben())
+    review.undo(case.pk, by=console(ben()))
     told = client_app.case(first)
     assert (told["status"], told["round"], told["decision"]["decided_by"]) == ("pending_review", 2, "Ana")
     assert platform.actions == ["remove_content"]

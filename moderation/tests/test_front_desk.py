@@ -167,12 +167,10 @@ def test_the_case_page_costs_the_same_however_much_was_tried(client_app: App, pl
 
 def test_every_event_the_services_can_write_has_words() -> None:
     sources = [file.read_text() for file in (Path(settings.BASE_DIR) / "moderation" / "services").rglob("*.py")]
-    written = set(
-        re.findall(
-            r'"((?:order|agent)\.\w+|appeal\.\w+|case\.(?:accepted|reported|claimed|released))"', "".join(sources)
-        )
-    )
+    kinds = r"(?:order|agent|client|policy|person)\.\w+|appeal\.\w+|case\.(?:accepted|reported|claimed|released)"
+    written = set(re.findall(f'"({kinds})"', "".join(sources)))
     written |= {step.event for step in MOVES.values()} | {"order.applied", "order.already", "order.refused"}
+    assert {"client.key_rotated", "policy.retired", "person.closed"} <= written
     assert {"order.replayed", "order.delayed", "order.failed", "appeal.decided", "agent.thread_rebuilt"} <= written
     for language in ("en", "de", "es"):
         with translation.override(language):

@@ -23,6 +23,7 @@ from moderation.tests.people import app as app_of_a_client
 from moderation.tests.platform import Platform
 from queueing import checkup
 from queueing.celery import DEAD, app
+from queueing.relay import Relay
 from queueing.tests.rabbit import Node
 
 pytest_plugins = ["queueing.tests.rabbit"]
@@ -92,6 +93,7 @@ def test_a_healthy_house_has_nothing_to_mend(shop: App) -> None:
         "database",
         "migrations",
         "checkpoints",
+        "clocks",
         "broker",
         "groq",
         "langsmith",
@@ -119,6 +121,30 @@ def test_what_is_broken_is_named_with_its_mend(shop: App) -> None:
         assert found[name].startswith("FAIL"), found[name]
         assert " — " in found[name]
     assert "failed 5 times: ValueError: no such thing" in found["runs"]
+
+
+def test_a_clock_that_differs_from_the_databases_is_named(shop: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = timedelta(hours=1)
+    Worker.objects.create(name="here:1", threads=8, seen_at=Now(), clock=Now())
+    Worker.objects.create(name="ahead:1", threads=8, seen_at=Now(), clock=Now() + hour)
+    Worker.objects.create(name="gone:1", threads=8, seen_at=Now() - hour, clock=Now() + hour)
+    line = examine()["clocks"]
+    assert line.startswith("FAIL clocks: ahead:1 is 3600 s ahead of the database — ")
+    assert "NTP" in line
+    Worker.objects.filter(name="ahead:1").delete()
+    assert examine()["clocks"].startswith("ok")
+    right = checkup.timezone.now
+    for shift, said in ((40, "this machine is 40 s ahead of"), (-40, "this machine is 40 s behind")):
+        monkeypatch.setattr(checkup.timezone, "now", lambda shift=shift: right() + timedelta(seconds=shift))
+        assert said in str(next(iter(checkup.check_clocks())))
+
+
+def test_a_worker_tells_its_own_clock(database: None) -> None:
+    relay = Relay(lambda offer: True, threads=2)
+    relay._heartbeat()
+    worker = Worker.objects.get()
+    assert worker.clock is not None
+    assert abs(worker.clock - worker.seen_at) < timedelta(seconds=5)
 
 
 def test_a_client_without_an_address_is_in_pull_mode(shop: App) -> None:

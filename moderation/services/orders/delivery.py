@@ -23,8 +23,8 @@ from moderation.models import Attempt, Case, Client, Order, Subject
 from moderation.models.actions import SubjectKind
 from moderation.models.facts import tell
 from moderation.models.work import Taken
-from moderation.rights import Actor
-from moderation.selectors.access import locked_case
+from moderation.rights import Actor, Verb, require
+from moderation.selectors.access import locked
 from moderation.selectors.feeds import Standing, effects
 from moderation.services.orders import closing, enforcement, webhooks
 from moderation.services.orders.webhooks import Reply, clean
@@ -124,7 +124,7 @@ def _locked(order_id: uuid.UUID, case: Case) -> tuple[Order, datetime]:
 def record(taken: Order, reply: Reply) -> None:
     """Write down what the try brought, move the order and its case on, and let the next in line go."""
     with transaction.atomic():
-        case = locked_case(taken.case_id)
+        case = locked(taken.case_id)
         order, now = _locked(taken.pk, case)
         attempt = Attempt.objects.create(
             order=order,
@@ -289,6 +289,7 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     Raises IllegalMove: `superseded` when its decision no longer wants it or a later order on the same subject and
     action exists; plain when it has not failed, or when its client is not active.
     """
+    require(by, Verb.REPLAY)
     case = _case_of(order_id)
     if case is None:
         raise NotFound("There is no such order.")

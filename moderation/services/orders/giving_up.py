@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from moderation.models import Order, Subject
 from moderation.models.order import GIVEN_UP, Orders
-from moderation.selectors.access import locked_case
+from moderation.selectors.access import locked
 from moderation.services.orders import closing, webhooks
 from moderation.services.orders.delivery import fail_for_good
 from moderation.services.post.wakeup import wake_relay
@@ -38,7 +38,7 @@ def _give_up(orders: Orders, code: str) -> int:
     count = 0
     for case_id in list(hopeless.order_by("case_id").values_list("case_id", flat=True).distinct()[:GIVEN_UP_AT_ONCE]):
         with transaction.atomic():
-            case = locked_case(case_id)
+            case = locked(case_id)
             # Its subjects before its orders, for a reversal that fails says so on the order it was to undo.
             subjects = hopeless.filter(case=case).values("subject")
             list(Subject.objects.select_for_update(no_key=True).filter(pk__in=subjects).order_by(*Subject.IN_ORDER))

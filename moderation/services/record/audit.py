@@ -19,7 +19,7 @@ from django.db.models import Max
 from moderation.canonical import moment
 from moderation.errors import Unacceptable
 from moderation.models import AuditHead, Case, Event, Seal
-from moderation.services.record import rows
+from moderation.services.record import rows, tallies
 from moderation.services.record.chain import GENESIS, Key, link
 from moderation.services.record.rows import Broken
 
@@ -59,7 +59,7 @@ def seal() -> int:
         mac = key.seal(position, previous)
         seals.append(Seal(position=position, event=event, hash=previous, mac=mac, key_id=key.id))
     Seal.objects.bulk_create(seals)
-    # Here the batch that was just sealed is at hand, each event once.
+    tallies.add(events)
     moved.entries, moved.hash = position, previous
     moved.bound = max(moved.bound, min(settled, events[-1].pk) if len(events) == BATCH else settled)
     if head is None or before != (moved.entries, moved.bound, moved.mark, moved.holders):

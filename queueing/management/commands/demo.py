@@ -121,6 +121,7 @@ class Demo:
 
     def _serve(self, server: web_server.WebServer, secrets: Secrets) -> int:
         _switch_forum_on(server.url, secrets)
+        settings.DATA_DIR.announce(server.url)
         self._step("Making the people and the forum")
         people = accounts.have_people(secrets)
         forum = accounts.have_forum(secrets, url=server.url)
