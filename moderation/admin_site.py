@@ -5,7 +5,6 @@ Apart from the admin itself, which Django imports only once this is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 class SupervisorsSite(admin.AdminSite):
     """Django's, with another doorkeeper."""
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., HttpResponseBase]:  # noqa: FBT001, FBT002
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)

@@ -112,7 +112,7 @@ def _rows(cases: Sequence[Case]) -> dict[type[Model], Sequence[Model]]:
     found: dict[type[Model], Sequence[Model]] = {Case: cases}
     for model in (Report, Assessment, Decision, Order, Appeal, Run, Withdrawal):
         rows = model._default_manager.filter(case_id__in=known)
-        found[model] = list(rows.prefetch_related("policies") if model is Decision else rows)
+        found[model] = list(rows.prefetch_related("policies") if model is Decision else rows)  # type: ignore[misc]
         for row in found[model]:
             row.case = known[row.case_id]  # type: ignore[attr-defined]
     return found
