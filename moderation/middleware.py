@@ -13,6 +13,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from moderation.database_away import is_disk_full
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 DATABASE_AWAY = (OperationalError, InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
 RETRY_AFTER_SECONDS = 5
@@ -74,9 +76,10 @@ class DatabaseAwayMiddleware:
         logging.getLogger(__name__).error("database away: %s", exception)
         response: HttpResponse
         if request.path.startswith("/api/"):
-            response = JsonResponse(database_away_problem(), status=503, content_type="application/problem+json")
+            document = database_away_problem(exception)
+            response = JsonResponse(document, status=503, content_type="application/problem+json")
         else:
-            response = render(request, "503.html", status=503)
+            response = render(request, "503.html", {"disk_full": is_disk_full(exception)}, status=503)
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
 
@@ -107,13 +110,18 @@ class ActivityMiddleware:
             request.session.keep_alive()  # type: ignore[attr-defined]
 
 
-def database_away_problem() -> dict[str, object]:
-    """The problem document that says the database cannot be reached."""
+def database_away_problem(error: BaseException) -> dict[str, object]:
+    """The problem document that says the database cannot be reached, or has no room left."""
+    title = "The database is away"
+    detail = "Nothing was stored. Try again in a few seconds, with the same Idempotency-Key."
+    if is_disk_full(error):
+        title = "The disk of the database is full"
+        detail = "The disk of the database is full; nothing was stored. Try again later, with the same Idempotency-Key."
     return {
         "type": "about:blank",
-        "title": "The database is away",
+        "title": title,
         "status": 503,
-        "detail": "Nothing was stored. Try again in a few seconds, with the same Idempotency-Key.",
+        "detail": detail,
         "code": "database_away",
         "request_id": request_id.get(),
     }

@@ -17,11 +17,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
+from moderation import database_away
 from moderation.models import Client, Run, Worker
 from moderation.selectors import feeds
 from moderation.services.orders import webhooks
 from moderation.services.post import outbox
-from moderation.services.post.wakeup import connection_parameters
 from queueing.celery import DEAD, LANES, app
 
 PATIENCE_SECONDS = 3
@@ -67,12 +67,13 @@ def look_at_everything() -> Iterator[Finding]:
 
 def check_database() -> Finding:
     try:
-        with psycopg.connect(**connection_parameters(), autocommit=True) as there:  # type: ignore[arg-type]
+        with psycopg.connect(**database_away.connection_parameters(), autocommit=True) as there:
             version = there.info.parameter_status("server_version") or "?"
             which = "" if settings.DATABASE_URL else f", the embedded one of {settings.DATA_DIR.path}"
             return _good("database", f"PostgreSQL {version}, database {there.info.dbname}{which}")
     except psycopg.Error as error:
-        return _bad("database", _one_line(error), "start PostgreSQL, or set DATABASE_URL to where it can be reached")
+        found = database_away.finding(error) or database_away.Finding(_one_line(error), "correct DATABASE_URL")
+        return _bad("database", found.what, found.mend)
 
 
 def check_migrations() -> Finding:

@@ -241,5 +241,5 @@ def test_a_database_that_is_away_ends_it_quickly(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stdout.startswith("FAIL database:")
-    assert "set DATABASE_URL" in done.stdout
+    assert "start it, or correct DATABASE_URL" in done.stdout
     assert "Traceback" not in done.stderr
