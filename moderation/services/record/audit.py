@@ -203,10 +203,10 @@ def _links() -> Iterator[tuple[Seal, Event | None, bool]]:
         position = seals[-1].position
         events = Event.objects.in_bulk([one.event_id for one in seals])
         wanted = {event.case_id for event in events.values() if event.case_id is not None}
-        cases = set(Case.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+        cases = {None, *Case.objects.filter(pk__in=wanted).values_list("pk", flat=True)}
         for one in seals:
             event = events.get(one.event_id)
-            yield one, event, event is None or event.case_id is None or event.case_id in cases
+            yield one, event, event is None or event.case_id in cases
 
 
 def _end(checked: int, kept: Kept | None) -> Broken | None:
