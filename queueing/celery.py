@@ -28,6 +28,7 @@ SCHEDULE: dict[str, float] = {
     "expire": 60,
     "give-up": 300,
     "forget-answers": 3600,
+    "forget-logins": 3600,
     "forget-workers": 3600,
 }
 """Every how many seconds each job of moderation.services.chores runs."""
