@@ -10,7 +10,7 @@ from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, 
 from moderation.models.facts import ERASED, FACTS, tell
 from moderation.models.salted import Salted
 from moderation.rights import Actor
-from moderation.selectors.access import locked_case
+from moderation.selectors.access import locked
 from moderation.services.record.history import note
 
 WORDS: dict[type[Salted], dict[str, Any]] = {
@@ -30,7 +30,7 @@ WORDS: dict[type[Salted], dict[str, Any]] = {
 def erase(row: Salted, *, by: Actor) -> None:
     """Blank the words of `row` and its salt, and write the event that tells what is left of it. Repeatable."""
     model = type(row)
-    case = locked_case(row.pk if isinstance(row, Case) else row.case_id)  # type: ignore[attr-defined]
+    case = locked(row.pk if isinstance(row, Case) else row.case_id)  # type: ignore[attr-defined]
     row = model._default_manager.get(pk=row.pk)
     if row.is_erased:
         return
