@@ -100,9 +100,10 @@ def check_clocks() -> Iterator[Finding]:
         # The reading fell somewhere between the two; the nearer one is compared.
         theirs, after = cursor.fetchone()[0], timezone.now()
     here = max(theirs - after, before - theirs, timedelta(0)) * (1 if theirs < before else -1)
-    alive = Worker.objects.filter(seen_at__gt=Now() - ALIVE, clock__isnull=False)
     differences = {"this machine": here} | {
-        name: clock - seen_at for name, clock, seen_at in alive.values_list("name", "clock", "seen_at")
+        worker.name: worker.clock - worker.seen_at
+        for worker in Worker.objects.filter(seen_at__gt=Now() - ALIVE)
+        if worker.clock is not None
     }
     wrong = {name: ahead for name, ahead in differences.items() if abs(ahead) > CLOCKS_MAY_DIFFER}
     if not wrong:
