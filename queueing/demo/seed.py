@@ -42,23 +42,47 @@ class Stand:
     round: int
 
 
+@dataclass
+class Asking:
+    """Guardian, asked with patience: what it does not do now is looked at again. `trouble`: why, the last time."""
+
+    api: Guardian
+    trouble: str = ""
+
+    def __call__(self, request: Callable[[], object]) -> None:
+        """A refusal means that somebody was faster, or has the case claimed: the next look tells. A busy machine, a
+        database without room: the next look, or the next start."""
+        try:
+            request()
+        except GuardianError as error:
+            if error.may_retry:
+                self.trouble = error.detail
+            elif error.status not in (403, 409, 412):
+                raise
+
+
 def sow(
     api: Guardian, client: Client, *, step: Callable[[str], None], progress: Progress, check: Callable[[], None]
-) -> int:
-    """Bring every story to its end; answers how many are still on their way. `check` is called often and may raise."""
+) -> tuple[int, str]:
+    """Bring every story to its end; answers how many are still on their way, and what Guardian said last when it could
+    not do something, if it could not. `check` is called often and may raise."""
+    ask = Asking(api)
     step("Letting the forum's people write")
     _have_posts()
-    new = _start_missing(api, client, progress=progress, check=check)
+    new = _start_missing(ask, client, progress=progress, check=check)
     if new:
         step("Letting the agent and the moderators do their part")
     deadline = time.monotonic() + (PATIENCE_SECONDS if new else PATIENCE_LATER_SECONDS)
     while True:
         stands = _stands(client)
-        steps = {content_id: _next_step(api, STORIES[content_id], stand) for content_id, stand in stands.items()}
-        open_stories = [content_id for content_id, act in steps.items() if act is not None]
-        progress(len(STORIES) - len(open_stories), len(STORIES))
-        if not open_stories or time.monotonic() > deadline:
-            return len(open_stories)
+        if len(stands) < len(STORIES) and time.monotonic() <= deadline:
+            _start_missing(ask, client, progress=progress, check=check)
+            stands = _stands(client)
+        steps = {content_id: _next_step(ask, STORIES[content_id], stand) for content_id, stand in stands.items()}
+        ended = [content_id for content_id, act in steps.items() if act is None]
+        progress(len(ended), len(STORIES))
+        if len(ended) == len(STORIES) or time.monotonic() > deadline:
+            return len(STORIES) - len(ended), ask.trouble
         for act in steps.values():
             check()
             if act is not None:
@@ -82,14 +106,14 @@ def _have_posts() -> None:
     )
 
 
-def _start_missing(api: Guardian, client: Client, *, progress: Progress, check: Callable[[], None]) -> int:
+def _start_missing(ask: Asking, client: Client, *, progress: Progress, check: Callable[[], None]) -> int:
     """Over the API, as the forum does it; answers how many. A post with reports is started by its first one."""
     known = _stands(client)
     missing = [(content_id, story) for content_id, story in STORIES.items() if content_id not in known]
     # Some at once: most of a request's time is its commit.
     pool = ThreadPoolExecutor(4, thread_name_prefix="seed")
     try:
-        for done, _ in enumerate(pool.map(lambda pair: _start(api, *pair), missing), start=1):
+        for done, _ in enumerate(pool.map(lambda pair: _start(ask, *pair), missing), start=1):
             progress(done, len(missing))
             check()
     finally:
@@ -98,30 +122,34 @@ def _start_missing(api: Guardian, client: Client, *, progress: Progress, check: 
     return len(missing)
 
 
-def _start(api: Guardian, content_id: str, story: Story) -> None:
+def _start(ask: Asking, content_id: str, story: Story) -> None:
     try:
-        started = None
-        for reporter, reason in story.reports:
-            started = api.report(
-                content_id=content_id,
-                author_id=story.author,
-                text=story.text,
-                language=story.language,
-                priority=story.priority,
-                reporter_id=reporter,
-                reason=reason,
-            )
-        if started is None:
-            started = api.start(
-                content_id=content_id,
-                author_id=story.author,
-                text=story.text,
-                language=story.language,
-                priority=story.priority,
-            )
-        Post.objects.filter(content_id=content_id).update(case_id=started.id)
+        ask(partial(_hand_in, ask.api, content_id, story))
     finally:
         connection.close()
+
+
+def _hand_in(api: Guardian, content_id: str, story: Story) -> None:
+    started = None
+    for reporter, reason in story.reports:
+        started = api.report(
+            content_id=content_id,
+            author_id=story.author,
+            text=story.text,
+            language=story.language,
+            priority=story.priority,
+            reporter_id=reporter,
+            reason=reason,
+        )
+    if started is None:
+        started = api.start(
+            content_id=content_id,
+            author_id=story.author,
+            text=story.text,
+            language=story.language,
+            priority=story.priority,
+        )
+    Post.objects.filter(content_id=content_id).update(case_id=started.id)
 
 
 def _stands(client: Client) -> dict[str, Stand]:
@@ -133,13 +161,13 @@ def _stands(client: Client) -> dict[str, Stand]:
     return found
 
 
-def _next_step(api: Guardian, story: Story, stand: Stand) -> Callable[[], None] | None:
+def _next_step(ask: Asking, story: Story, stand: Stand) -> Callable[[], None] | None:
     """What to do next, `_wait` while that is others' turn, or None at the end of the story."""
     if stand.status == Status.PENDING_ANALYSIS:
         return _wait
     ruling = {1: story.first, 2: story.second}.get(stand.round)
     if stand.status == Status.PENDING_REVIEW:
-        return partial(_decide, api, stand, ruling) if ruling else None
+        return partial(_decide, ask, stand, ruling) if ruling else None
     if stand.round > 1 or not (story.taken_back or story.appeal):
         # Somebody else may have decided where the story has no ruling; that is nothing to wait for.
         return _wait if stand.status == Status.ENFORCING and ruling else None
@@ -147,16 +175,16 @@ def _next_step(api: Guardian, story: Story, stand: Stand) -> Callable[[], None] 
         return _wait
     if stand.outcome not in RULINGS:
         return None
-    return partial(_appeal, api, story, stand, story.appeal) if story.appeal else partial(_take_back, api, story, stand)
+    return partial(_appeal, ask, story, stand, story.appeal) if story.appeal else partial(_take_back, ask, story, stand)
 
 
 def _wait() -> None:
     pass
 
 
-def _decide(api: Guardian, stand: Stand, ruling: Ruling) -> None:
-    _try(
-        lambda: api.decide(
+def _decide(ask: Asking, stand: Stand, ruling: Ruling) -> None:
+    ask(
+        lambda: ask.api.decide(
             stand.case_id,
             outcome=ruling.outcome,
             decided_by=ruling.by,
@@ -167,15 +195,15 @@ def _decide(api: Guardian, stand: Stand, ruling: Ruling) -> None:
     )
 
 
-def _take_back(api: Guardian, story: Story, stand: Stand) -> None:
-    _try(lambda: api.roll_back(stand.case_id, reason=story.taken_back, requested_by=SUPERVISOR))
+def _take_back(ask: Asking, story: Story, stand: Stand) -> None:
+    ask(lambda: ask.api.roll_back(stand.case_id, reason=story.taken_back, requested_by=SUPERVISOR))
 
 
-def _appeal(api: Guardian, story: Story, stand: Stand, plea: Plea) -> None:
+def _appeal(ask: Asking, story: Story, stand: Stand, plea: Plea) -> None:
     """As the forum does it for one of its users. Cut short in between, Guardian's notice tells the forum of it."""
 
     def appeal() -> None:
-        taken = api.appeal(
+        taken = ask.api.appeal(
             stand.case_id,
             appellant_id=plea.by,
             statement=plea.statement,
@@ -193,13 +221,4 @@ def _appeal(api: Guardian, story: Story, stand: Stand, plea: Plea) -> None:
             status_url=taken.status_url,
         )
 
-    _try(appeal)
-
-
-def _try(request: Callable[[], object]) -> None:
-    """A refusal means that somebody was faster, or has the case claimed: the next look tells."""
-    try:
-        request()
-    except GuardianError as error:
-        if error.status not in (403, 409, 412):
-            raise
+    ask(appeal)

@@ -147,9 +147,10 @@ class Demo:
     def _seed(self, forum: Any) -> None:
         from moderation.demo.views import guardian
 
-        left = seed.sow(guardian(), forum, step=self._step, progress=self._voice.count, check=self._stopping.check)
+        left, why = seed.sow(guardian(), forum, step=self._step, progress=self._voice.count, check=self._stopping.check)
         if left:
-            self._voice.say(f"{left} of the posts are still on their way; the next start goes on with their stories.")
+            because = f" ({why})" if why else ""
+            self._voice.say(f"{left} of the posts are still on their way{because}; the next start goes on with them.")
 
     def _once(self, secrets: Secrets) -> int:
         platform = once.Platform(secrets.webhook_secret)
