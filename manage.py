@@ -1,14 +1,11 @@
 #!/usr/bin/env python
 """Guardian's commands. Without DATABASE_URL they use the embedded database of the data directory."""
 
+# Nothing that takes time is imported up here: a Ctrl-C must find `main` at work, or it ends in a traceback.
+import contextlib
 import os
-import secrets
-import signal
 import sys
-from dataclasses import replace
-from pathlib import Path
-
-from dotenv import dotenv_values
+from collections.abc import Iterator
 
 NEED_NO_DATABASE = {
     "help",
@@ -18,9 +15,13 @@ NEED_NO_DATABASE = {
     "makemessages",
     "compilemessages",
     "collectstatic",
+    "diffsettings",
     "spectacular",
     "findstatic",
 }
+TELL_OF_THE_DATABASE = {"doctor"}
+MIGRATE_THEMSELVES = {"migrate", "showmigrations", "sqlmigrate"}
+INTERRUPTED = 130
 
 
 def have_standard_streams() -> None:
@@ -36,6 +37,8 @@ def have_standard_streams() -> None:
 
 
 def main(argv: list[str]) -> None:
+    if argv[1:2] == ["demo"]:
+        end_at_once_when_asked()
     have_standard_streams()
     from django.core.exceptions import ImproperlyConfigured
     from environs import EnvError
@@ -48,8 +51,21 @@ def main(argv: list[str]) -> None:
         sys.exit(str(error))
 
 
+def end_at_once_when_asked() -> None:
+    """Until the demo has taken over, there is nothing to end but this process, and no traceback to show."""
+    import signal
+
+    signal.signal(signal.SIGINT, lambda received, frame: os._exit(INTERRUPTED))
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, lambda received, frame: os._exit(0))
+
+
 def run(argv: list[str]) -> None:
+    import secrets
+    from pathlib import Path
+
     from django.core.management import execute_from_command_line
+    from dotenv import dotenv_values
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moderation.settings")
     file = Path(__file__).resolve().parent / ".env"
@@ -59,20 +75,46 @@ def run(argv: list[str]) -> None:
         if "SECRET_KEY" not in settings:
             os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
         execute_from_command_line(argv)
+    elif command == "demo" and "--uninstall" in argv:
+        from moderation.standalone.uninstall import main as uninstall
+
+        uninstall(argv[2:], settings)
     elif command == "demo":
-        # Until the command has taken over, there is nothing to end but this process, and no traceback to show.
-        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            signal.signal(number, lambda received, frame: os._exit(0))
         prepare_demo(argv, settings)
-        execute_from_command_line(argv)
+        with in_one_sentence():
+            execute_from_command_line(argv)
     elif "DATABASE_URL" in settings:
-        execute_from_command_line(argv)
+        with in_one_sentence():
+            if command not in TELL_OF_THE_DATABASE:
+                from moderation.database_away import knock
+
+                knock()
+            execute_from_command_line(argv)
     else:
         with_embedded_database(argv, settings)
 
 
+@contextlib.contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """A database that is away, full or closed to us is told in a sentence; every other error is a bug and shown."""
+    import logging
+
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # of its tries only the end is told, once
+    try:
+        yield
+    except Exception as error:
+        from moderation.database_away import sentence
+
+        said = sentence(error)
+        if said is None:
+            raise
+        sys.exit(said)
+
+
 def prepare_demo(argv: list[str], settings: dict[str, str]) -> None:
     """The settings read the data directory before the command reads its options, so it is found and filled here."""
+    from dataclasses import replace
+
     from moderation import signing
     from moderation.standalone.datadir import DataDir
 
@@ -91,20 +133,28 @@ def prepare_demo(argv: list[str], settings: dict[str, str]) -> None:
 
 
 def with_embedded_database(argv: list[str], settings: dict[str, str]) -> None:
+    import signal
+
     from django.conf import settings as configured
     from django.core.management import execute_from_command_line
 
     from moderation.standalone.datadir import DataDir
     from moderation.standalone.postgres import serve
+    from moderation.standalone.tables import bring_up_to_date
 
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, lambda received, frame: sys.exit(128 + received))
     datadir = DataDir.locate(settings)
     datadir.load_or_create()
     _ = configured.SECRET_KEY  # what must not start is refused before a server is
-    with serve(datadir, own=False):
+    with serve(datadir, own=False), in_one_sentence():
+        if argv[1] not in MIGRATE_THEMSELVES:
+            bring_up_to_date(datadir)
         execute_from_command_line(argv)
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    try:
+        main(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FieldTrouble:
-    """One bad field: an RFC 6901 pointer into the body, and what is wrong with it."""
+    """One bad field: an RFC 6901 pointer into the body, and what is wrong with it. `code`, `about`: the same for a door
+    that says it in its own words."""
 
     pointer: str
     detail: str
+    code: str = ""
+    about: str = ""
 
 
 class ModerationError(Exception):

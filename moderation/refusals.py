@@ -22,6 +22,7 @@ class Installation:
 
     secret_key: str = ""
     secret_key_kept: bool = False
+    audit_key: str = ""
     debug: bool = False
     demo: bool = False
     forum: bool = False
@@ -80,6 +81,8 @@ def _of_the_key(told: Installation, *, public: bool) -> Iterator[str]:
             "SECRET_KEY comes from the data directory of a demo while ALLOWED_HOSTS names a public host: "
             "set a SECRET_KEY of its own."
         )
+    if told.audit_key and (len(told.audit_key) < SHORTEST_KEY or is_guessable(told.audit_key)):
+        yield "AUDIT_KEY is shorter than 32 characters or no random ones: set a random one, and keep it for good."
 
 
 def is_guessable(key: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from moderation.errors import NotAllowed
-from moderation.models import Client, Role, Scope, User
+from moderation.models import Case, Client, Decision, Person, Role, Scope, User
 from moderation.states import Door
 
 
@@ -46,6 +46,13 @@ class Actor:
         return cls(client.name, Door.API, client=client.pk, scopes=scopes, label=f"client:{client.name}")
 
     @classmethod
+    def of_decision(cls, decision: Decision, case: Case) -> Actor:
+        """Whoever made it, without any rights: for what follows from it."""
+        client = case.client_id if decision.user_id is None else None
+        name = decision.decided_by
+        return cls(name, Door(decision.via), user=decision.user_id, client=client, label=name)
+
+    @classmethod
     def operator(cls) -> Actor:
         """Somebody at the shell, whose name nobody knows."""
         return cls("operator", Door.COMMAND, label="operator")
@@ -58,6 +65,11 @@ class Actor:
     @classmethod
     def agent(cls) -> Actor:
         return cls("agent", Door.SYSTEM, label="agent")
+
+    @property
+    def person(self) -> Person:
+        """As four eyes compare people."""
+        return Person.called(self.name, self.user)
 
     def naming(self, person: str) -> Actor:
         """The same actor, speaking for `person`: `decided_by`, `requested_by`, an appellant."""

@@ -28,7 +28,8 @@ env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
 
 def _list(name: str) -> list[str]:
-    return [item.strip() for item in env.list(name, []) if item.strip()]
+    items: list[str] = env.list(name, [])
+    return [item.strip() for item in items if item.strip()]
 
 
 # --- who we are, and what we refuse ------------------------------------------------------------------------------
@@ -81,6 +82,7 @@ for _sentence in refusals.refusals(
     refusals.Installation(
         secret_key=SECRET_KEY,
         secret_key_kept=_secret_key_kept,
+        audit_key=AUDIT_KEY,
         debug=DEBUG,
         demo=DEMO_STARTED,
         forum=bool(FORUM_API_URL or FORUM_API_KEY or FORUM_WEBHOOK_SECRET),
@@ -103,7 +105,7 @@ INSTALLED_APPS = [
     "moderation",
     "moderation.demo",
     "queueing",
-    "django.contrib.admin",
+    "moderation.apps.SupervisorsDoor",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -129,6 +131,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "moderation.middleware.ActivityMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -176,15 +179,18 @@ DATABASES["default"]["OPTIONS"] = {
 
 # --- the web -----------------------------------------------------------------------------------------------------
 
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")  # what /metrics asks for; on a public host nothing is told without
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 APPEND_SLASH = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024  # a batch; the API's parser holds single posts to 1 MiB
+AUTHENTICATION_BACKENDS = ["moderation.services.desk.logins.CountedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+SESSION_ENGINE = "moderation.sessions"  # where their ends are: 30 minutes idle, 12 hours in all
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC

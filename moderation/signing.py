@@ -39,12 +39,20 @@ def sign(secrets: Sequence[str], message_id: str, timestamp: datetime, body: byt
     }
 
 
+def check_secret(secret: str) -> bytes:
+    """The key in a webhook secret; raises ValueError unless it is `whsec_` and 24 to 64 bytes in base64."""
+    try:
+        # The library skips what is not base64, and so would sign with a shorter key than the one meant.
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("A webhook secret is whsec_ and 24 to 64 bytes in base64.")
+    return key
+
+
 def _webhook(secret: str) -> Webhook:
-    # The library skips what is not base64, and so would sign with a shorter key than the one meant.
-    key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    if not secret.startswith("whsec_") or len(key) < 24:
-        raise ValueError("A webhook secret is whsec_ and at least 24 bytes in base64.")
-    return Webhook(key)
+    return Webhook(check_secret(secret))
 
 
 def new_secret() -> str:

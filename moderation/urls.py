@@ -20,8 +20,8 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", metrics.metrics),
     path("", include("moderation.public.urls")),
+    path("", include("moderation.console.urls")),  # first: the one log-in page is the console's
     path("admin/", admin.site.urls),
-    path("", include("moderation.console.urls")),
 ]
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("moderation.demo.urls")))

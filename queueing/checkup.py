@@ -14,18 +14,21 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
+from moderation import database_away
 from moderation.models import Client, Run, Worker
 from moderation.selectors import feeds
 from moderation.services.orders import webhooks
 from moderation.services.post import outbox
-from moderation.services.post.wakeup import connection_parameters
 from queueing.celery import DEAD, LANES, app
 
 PATIENCE_SECONDS = 3
 LATE_SECONDS = 60
 STUCK_AFTER_TRIES = 3
+ALIVE = timedelta(seconds=30)
+CLOCKS_MAY_DIFFER = timedelta(seconds=5)
 GROQ = "https://api.groq.com"
 LANGSMITH = "https://api.smith.langchain.com"
 CHECKPOINT_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
@@ -58,18 +61,19 @@ def look_at_everything() -> Iterator[Finding]:
     yield migrations
     yield check_checkpoints()
     if migrations.ok:
-        for check in (check_endpoints, check_unfetched, check_outbox, check_runs, check_workers):
+        for check in (check_clocks, check_endpoints, check_unfetched, check_outbox, check_runs, check_workers):
             yield from _safely(check)
 
 
 def check_database() -> Finding:
     try:
-        with psycopg.connect(**connection_parameters(), autocommit=True) as there:  # type: ignore[arg-type]
+        with psycopg.connect(**database_away.connection_parameters(), autocommit=True) as there:
             version = there.info.parameter_status("server_version") or "?"
             which = "" if settings.DATABASE_URL else f", the embedded one of {settings.DATA_DIR.path}"
             return _good("database", f"PostgreSQL {version}, database {there.info.dbname}{which}")
     except psycopg.Error as error:
-        return _bad("database", _one_line(error), "start PostgreSQL, or set DATABASE_URL to where it can be reached")
+        found = database_away.finding(error) or database_away.Finding(_one_line(error), "correct DATABASE_URL")
+        return _bad("database", found.what, found.mend)
 
 
 def check_migrations() -> Finding:
@@ -88,6 +92,31 @@ def check_checkpoints() -> Finding:
     if missing:
         return _bad("checkpoints", f"missing: {', '.join(missing)}", "run manage.py migrate")
     return _good("checkpoints", "the agent's tables are there")
+
+
+def check_clocks() -> Iterator[Finding]:
+    """This machine's clock and each live worker's, against the database's: by that one everything is due."""
+    with connection.cursor() as cursor:
+        before = timezone.now()
+        cursor.execute("SELECT clock_timestamp()")
+        # The reading fell somewhere between the two; the nearer one is compared.
+        theirs, after = cursor.fetchone()[0], timezone.now()
+    here = max(theirs - after, before - theirs, timedelta(0)) * (1 if theirs < before else -1)
+    alive = Worker.objects.filter(seen_at__gt=Now() - ALIVE, clock__isnull=False)
+    differences = {"this machine": here} | {
+        name: clock - seen_at for name, clock, seen_at in alive.values_list("name", "clock", "seen_at") if clock
+    }
+    wrong = {name: ahead for name, ahead in differences.items() if abs(ahead) > CLOCKS_MAY_DIFFER}
+    if not wrong:
+        yield _good("clocks", f"{len(differences)} within {CLOCKS_MAY_DIFFER.seconds} s of the database's")
+        return
+    said = ", ".join(f"{name} is {_ahead(ahead)} the database" for name, ahead in sorted(wrong.items()))
+    yield _bad("clocks", said, "let every machine, the database's too, keep its clock by NTP")
+
+
+def _ahead(difference: timedelta) -> str:
+    seconds = difference.total_seconds()
+    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
 
 
 def check_broker() -> Iterator[Finding]:
@@ -215,7 +244,7 @@ def check_runs() -> Iterator[Finding]:
 
 
 def check_workers() -> Iterator[Finding]:
-    alive = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=30))
+    alive = Worker.objects.filter(seen_at__gt=Now() - ALIVE)
     count, threads = alive.count(), alive.aggregate(n=Sum("threads"))["n"]
     if count:
         yield _good("workers", f"{count} alive with {threads} threads")

@@ -16,12 +16,14 @@ import psycopg
 from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from moderation.database_away import connection_parameters
 from moderation.faultpoints import reach
 from moderation.models import Worker
 from moderation.services.post import outbox
 from moderation.services.post.outbox import Offer
-from moderation.services.post.wakeup import CHANNEL, connection_parameters
+from moderation.services.post.wakeup import CHANNEL
 from moderation.standing import DATABASE, DATABASE_AWAY, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Loop
 
 POLL_SECONDS = 0.25
@@ -75,7 +77,7 @@ class Relay(Loop):
 
     def _wait_for_news(self) -> None:
         if self._listening is None or self._listening.closed:
-            self._listening = psycopg.connect(**connection_parameters(), autocommit=True)  # type: ignore[arg-type]
+            self._listening = psycopg.connect(**connection_parameters(), autocommit=True)
             self._listening.execute(f"LISTEN {CHANNEL}")
         for _ in self._listening.notifies(timeout=self._poll, stop_after=1):
             pass
@@ -87,10 +89,10 @@ class Relay(Loop):
         self._beat_at = time.monotonic()
         if self._threads:
             Worker.objects.bulk_create(
-                [Worker(name=self._worker, threads=self._threads, seen_at=Now())],
+                [Worker(name=self._worker, threads=self._threads, seen_at=Now(), clock=timezone.now())],
                 update_conflicts=True,
                 unique_fields=["name"],
-                update_fields=["threads", "seen_at"],
+                update_fields=["threads", "seen_at", "clock"],
             )
         alive = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=30))
         total = alive.aggregate(n=Sum("threads"))["n"] or self._threads or 8

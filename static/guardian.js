@@ -32,10 +32,11 @@
   document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
     const status = detail.xhr ? detail.xhr.status : 0;
     const panel = status && detail.xhr.getResponseHeader("X-Guardian-Panel");
+    if (status) heard(status, detail.xhr.getResponseHeader("X-Guardian-Session"));
     failures = panel || (status && status < 400) ? 0 : failures + 1;
     if (!failures) toast("");
     else if (detail.requestConfig && (detail.requestConfig.verb !== "get" || failures > 2)) {
-      toast(status === 401 ? "out" : status === 0 || status === 503 ? "away" : "broken");
+      if (status !== 401) toast(status === 0 || status === 503 ? "away" : "broken");
     }
     if (panel && target.matches("[data-beat]")) target.remove(); // the claim is gone: it has been said once
   });
@@ -50,6 +51,45 @@
     ready();
   });
 
+  // --- the session ------------------------------------------------------------------------------------------------
+
+  // Every answer says how long the session lasts. Two minutes before its end it is asked once more, as another tab may
+  // have prolonged it; what is asked here by itself is no activity, pressing the button is.
+  const session = one("#session");
+  let ends = session && session.dataset.left ? Date.now() + 1000 * Number(session.dataset.left) : Infinity;
+  let stayed = false;
+  const say = (when) => { for (const note of all("[data-when]", session)) note.hidden = note.dataset.when !== when; };
+  const heard = (status, left) => {
+    if (!session) return;
+    if (status === 401) {
+      ends = 0; // asked on: in another tab one may have logged in again
+      say("out");
+    } else if (left) {
+      ends = Date.now() + 1000 * Number(left);
+      say(left > 120 ? "" : stayed ? "end" : "soon");
+    }
+  };
+  const askSession = async (method) => {
+    const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    try {
+      const answer = await fetch(session.dataset.url, { method, headers: token ? { "X-CSRFToken": token[1] } : {} });
+      heard(answer.status, answer.headers.get("X-Guardian-Session"));
+    } catch {
+      // away: asked again
+    }
+  };
+  let asked = 0;
+  const watchSession = (now) => {
+    if (ends - now > 120000 || (now - asked < 15000 && (now < ends || asked >= ends))) return;
+    asked = now;
+    askSession("GET");
+  };
+  document.addEventListener("click", ({ target }) => {
+    if (!target.closest("[data-stay]")) return;
+    stayed = true;
+    askSession("POST").then(() => { stayed = ends - Date.now() <= 120000; });
+  });
+
   // --- time -------------------------------------------------------------------------------------------------------
 
   let last = Date.now();
@@ -58,6 +98,7 @@
   const tell = (selector, name) => all(selector).forEach((element) => element.dispatchEvent(new Event(name)));
   const everySecond = () => {
     const now = Date.now();
+    watchSession(now);
     for (const clock of all("[data-seconds]")) {
       const left = Math.max(0, Math.ceil((undoEnds - now) / 1000));
       clock.textContent = left;

@@ -1,7 +1,8 @@
 """Signs that a text speaks to the machine, or to the moderator reading it, instead of to people.
 
 A modest list in English, German and Spanish. It convicts nobody: a hit keeps a case from being cleared without a human.
-Every gap in a pattern is bounded, so the time is linear in the text.
+Every gap in a pattern is bounded, so the time is linear in the text, and the engine's timeout stands behind it. Each
+pattern by itself and in small letters: joined by "|" and ignoring case, the engine takes six times as long.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import re
+
+import regex
 
 from agents.assessors.normal_form import normalise, visible
 
 MAX_TEXT = 20_000
+"""Characters looked at in one go; a longer text is looked at in pieces that overlap."""
+_OVERLAP = 200
+CPU_SECONDS = 0.5
+"""CPU seconds of this process for one pattern on one form of a piece."""
 
 _MILD = r"(?:allow(?:ed)?|safe|benign|harmless|approved?|acceptable|compliant|clean|permitted|no[ _-]?violations?)"
 _MILD_DE = r"(?:erlaubt|zul(?:ä|ae)ssig|unbedenklich|harmlos|sicher|in ordnung|regelkonform|kein(?:en)? versto(?:ß|ss))"
@@ -42,11 +48,11 @@ _PATTERNS = (
     rf"{_MILD}\b",
     r"\b(?:answer|respond|reply|output|return|say|print|label)\b (?:only )?(?:with )?(?:the word )?[\"'`]?"
     r"(?:allow|allowed|approved?|no_violation|non-violating|safe|benign)[\"'`]?"
-    r"(?=[.!,;:\s]*$|[.!;]|\s+(?:and|for|to)\b)",
+    r"(?=[.!,;:\s]{0,20}(?:\n|$)|[.!;]|\s+(?:and|for|to)\b)",
     rf"\b(?:verdict|decision|classification|moderation result|label|status)\s*[:=]\s*[\"'`]?{_MILD}\b",
-    rf"(?:^|[.!?:\n\"]\s*)(?:dear|attention|hey|hello|hi|listen|(?:note|message|instructions?) (?:to|for)),? "
+    rf"(?:^|[.!?:\n\"]\s{{0,9}})(?:dear|attention|hey|hello|hi|listen|(?:note|message|instructions?) (?:to|for)),? "
     rf"(?:the |all |any |our )?{_MACHINE}\b",
-    rf"(?:^|\n)\s*(?:to )?(?:the )?{_MACHINE}\s*:",
+    rf"(?:^|\n)[^\S\n]{{0,40}}(?:to )?(?:the )?{_MACHINE}\s*:",
     rf"\byou are (?:now |actually |only )?(?:a |an |the )?(?:{_MACHINE}|dan\b|in (?:developer|debug|test|god) mode)",
     rf"\bif you are (?:a|an|the) {_MACHINE}\b",
     r"\bthis is (?:only |just )?a (?:test|drill)\b[\s\S]{0,40}?\b(?:allow|approve|label|classify|pass it|no violation)",
@@ -83,18 +89,18 @@ _PATTERNS = (
     # The shapes of a conversation, whatever the language
     r"<\|[a-z_ ]{2,30}\|>|\[/?(?:inst|sys|system|developer)\]|<</?sys>>",
     r"</?(?:system|developer|assistant|instructions?|untrusted|user_content|policy|policies)(?:\s[^>\n]{0,60})?>",
-    r"(?:^|\n)\s*#{1,6} ?(?:system|developer|new instructions?|instructions?)\b",
-    r"(?:^|\n)\s*\[?(?:system|developer|assistant|sistema|desarrollador|entwickler)\]?"
+    r"(?:^|\n)[^\S\n]{0,40}#{1,6} ?(?:system|developer|new instructions?|instructions?)\b",
+    r"(?:^|\n)[^\S\n]{0,40}\[?(?:system|developer|assistant|sistema|desarrollador|entwickler)\]?"
     r"(?: (?:message|prompt|note|override))?\s*:[^\n]{0,80}?"
     r"\b(?:you|your|must|ignore|classify|allow|approve|moderat\w+|verdict|du|dein\w?|tu|tus|ignora|debes)\b",
     r"[\"'](?:verdict|violation|is_violation|flagged|moderation_result|nonce|recommended_actions)[\"']\s*:",
     rf"[\"'](?:label|decision|classification|action|result|status)[\"']\s*:\s*[\"']{_MILD}[\"']",
     r"\b(?:tool|function)[_ ](?:result|output|response|call)\b\s*[:=({]",
 )
-_SIGNS = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS), re.IGNORECASE)
-_BASE64 = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{32,4000}={0,2}")
-_HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){16,2000}(?!\w)")
-_WORD = re.compile(r"[a-z]{4,}")
+_SIGNS = tuple(regex.compile(pattern, regex.VERSION0) for pattern in _PATTERNS)
+_BASE64 = regex.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{32,4000}={0,2}")
+_HEX = regex.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){16,2000}(?!\w)")
+_WORD = regex.compile(r"[a-z]{4,}")
 _ROT13 = tuple(
     codecs.encode(word, "rot13") for word in ("ignore", "instruct", "system", "classify", "verdict", "allow")
 )
@@ -108,21 +114,42 @@ _SCRAMBLED = {
 }
 
 
+class OutOfTime(Exception):
+    """A pattern did not come to its end: whether the text carries a sign is not known."""
+
+
 def looks_injected(text: str) -> bool:
-    """Does `text` (its first 20,000 characters) carry a sign of talking to the machine or to the moderator?
+    """Does `text` carry a sign of talking to the machine or to the moderator?
 
     Looked for in the text, in its plain form, with scrambled words put right, and in what base64, hex and rot13 hide.
+    Raises OutOfTime if that could not be found out.
     """
-    text = text[:MAX_TEXT]
+    step = MAX_TEXT - _OVERLAP
+    return any(_piece(text[at : at + MAX_TEXT]) for at in range(0, max(1, len(text) - _OVERLAP), step))
+
+
+def _piece(text: str) -> bool:
     plain = normalise(text)
-    # dict: each form once. For most texts only the first two differ, and a search takes about 1 us a letter.
-    forms = dict.fromkeys((text, plain, visible(text), _WORD.sub(_unscramble, plain), _tag_writing(text)))
+    # dict: each form once. For most texts only the first two differ.
+    forms = dict.fromkeys((text.lower(), plain, visible(text).lower(), _WORD.sub(_unscramble, plain)))
+    forms[_tag_writing(text).lower()] = None
     if any(word in plain for word in _ROT13):
         forms[codecs.encode(plain, "rot13")] = None
-    return any(_SIGNS.search(form) for form in forms) or any(_SIGNS.search(hidden) for hidden in _decoded(text))
+    forms.update((hidden.lower(), None) for hidden in _decoded(text))
+    late = False
+    for form in filter(None, forms):
+        for sign in _SIGNS:
+            try:
+                if sign.search(form, timeout=CPU_SECONDS):
+                    return True
+            except TimeoutError:
+                late = True
+    if late:
+        raise OutOfTime
+    return False
 
 
-def _unscramble(word: re.Match[str]) -> str:
+def _unscramble(word: regex.Match[str]) -> str:
     found = word[0]
     return _SCRAMBLED.get((found[0], "".join(sorted(found[1:-1])), found[-1]), found)
 
@@ -143,7 +170,7 @@ def _decoded(text: str) -> list[str]:
             continue
     for run in _HEX.findall(text)[:20]:
         try:
-            hidden.append(bytes.fromhex(re.sub("[ :]", "", run)).decode("utf-8"))
+            hidden.append(bytes.fromhex(run.replace(" ", "").replace(":", "")).decode("utf-8"))
         except (ValueError, UnicodeDecodeError):
             continue
     return hidden

@@ -1,7 +1,7 @@
 """The plain form of a text: what is left when hidden characters, disguised letters and decoration are taken away.
 
 Only for matching and for comparing; nothing is ever shown or stored in this form. Sources: Unicode UAX #15 (NFKC),
-UTS #39 (confusables; a hand-picked part), UTS #51 (emoji sequences).
+UTS #51 (emoji sequences); look-alikes and invisible characters are in agents.folding.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Zero-width, bidi, tags, soft hyphen, variation selectors, fillers, blanks that print nothing, control characters.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
-)
+from agents.folding import INVISIBLE, SHAPES
+
 _PICTURE = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25aa-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
     "\u303d\u3297\u3299\U0001f000-\U0001f0ff\U0001f170\U0001f171\U0001f17e\U0001f17f\U0001f18e\U0001f191-\U0001f19a"
@@ -33,18 +30,8 @@ _OVERLAY = re.compile("[\u0334-\u0338]")
 _ZALGO = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0]{3,}")
 _ORDINARY_COMPATIBILITY = frozenset("ªºµ™℠№℃℉℅")
 
-_UPPER = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕЅІЈКМНОРСТУХ", "abezhikmnoptyxabesijkmhopctyx", strict=True))
-_LOWER = dict(
-    zip(
-        "авеһіјкмнорстухѕԁԛԝԍαβγεηικνορτυχωօսոհɑɡɩᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
-        "abehijkmhopctyxsdqwgabyenikvoptuxwounhagiabcdefghijklmnoprstuvwyz",
-        strict=True,
-    )
-)
-LOOKALIKES = {**_UPPER, **_LOWER}
 _BOXED = {start + i: chr(97 + i) for start in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)}
-_FOLD_UPPER = str.maketrans({**_UPPER, "Ё": "e"}) | _BOXED
-_FOLD_LOWER = str.maketrans({**_LOWER, "ı": "i", "ё": "e"})
+_FOLD = SHAPES | _BOXED | str.maketrans("Ёё", "ee")
 _TYPOGRAPHY = str.maketrans({**dict.fromkeys("‘’‚‛′", "'"), **dict.fromkeys("“”„‟«»″", '"')})
 _TYPOGRAPHY |= dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
 _LEET = str.maketrans("0134578@$", "oieastbas")
@@ -53,11 +40,14 @@ _LEET_LETTERS = frozenset("0134578@$!")
 _SPELLED = re.compile(r"(?<!\w)[^\W\d_](?:([ .\-_*/])[^\W\d_])(?:\1[^\W\d_])+(?!\w)")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+# Letters that only their other case resembles, and which stand beside Latin ones in science: 5 μm, Σx, Γt.
+_SCIENCE = frozenset("μΣΓ")
+_LOOKALIKES = frozenset(c for c in map(chr, SHAPES) if SHAPES[ord(c)].isascii() and not _LATIN.match(c)) - _SCIENCE
 
 
 def visible(text: str) -> str:
     """`text` without the characters that print nothing. Emoji lose their joiners."""
-    return _HIDDEN.sub("", text)
+    return INVISIBLE.sub("", text)
 
 
 def normalise(text: str) -> str:
@@ -66,13 +56,12 @@ def normalise(text: str) -> str:
     NFKC; hidden characters, combining decoration and spelling-out ("s p e l l e d") gone; lookalikes and leet folded to
     Latin letters; casefolded; spaces collapsed. Offsets into it mean nothing in the original.
     """
-    form = visible(unicodedata.normalize("NFKC", visible(text)))
+    # What NFKC makes more than four times as long (up to 18 times) is disguise, and `has_hidden` says so.
+    form = visible(unicodedata.normalize("NFKC", visible(text))[: 4 * len(text) + 20])
     if not form.isascii():
         form = "".join(c for c in form if not unicodedata.combining(c))
-        form = form.translate(_FOLD_UPPER)
+        form = form.translate(_FOLD).translate(_TYPOGRAPHY)
     form = form.casefold()
-    if not form.isascii():
-        form = form.translate(_FOLD_LOWER).translate(_TYPOGRAPHY)
     form = _SPELLED.sub(lambda m: m[0].replace(m[1], ""), form)
     form = _LEET_TOKEN.sub(_unleet, form)
     return " ".join(form.split())
@@ -91,9 +80,9 @@ def has_hidden(text: str) -> bool:
     Case, any kind of space, typographic quotes, ordinary emoji and accents do not count.
     """
     if text.isascii():
-        return _HIDDEN.search(text) is not None
+        return INVISIBLE.search(text) is not None
     rest = _EMOJI.sub("", text)
-    if _HIDDEN.search(rest) or _OVERLAY.search(rest):
+    if INVISIBLE.search(rest) or _OVERLAY.search(rest):
         return True
     # After NFC an honest accent is part of its letter; three marks in a row on one letter are decoration.
     if _ZALGO.search(unicodedata.normalize("NFC", rest)):
@@ -114,7 +103,7 @@ def is_mixed(text: str) -> bool:
     if text.isascii() or not _LATIN.search(text):
         return False
     for word in _WORD.findall(text):
-        odd = sum(1 for c in word if c in LOOKALIKES)
+        odd = sum(1 for c in word if c in _LOOKALIKES)
         if odd and odd + sum(1 for c in word if _LATIN.match(c)) == len(word):
             return True
     return False

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from agents.assessors.matching import MAX_TEXT, Hits, find
 from agents.assessors.screening import normalise, screen_brief
-from agents.contract import AnalysisFailed, Assessment, Brief, Finding, PolicyBrief, Quote, Severity
+from agents.contract import Assessment, Brief, Finding, PolicyBrief, Quote, Severity
+from agents.matching import MAX_TEXT, Broken, Hits, find
 
 _DOUBT = "A rules check only sees words: it knows neither irony nor quotation, and misses whatever no rule foresaw."
+_BROKEN = {
+    Broken.INVALID: ("bad_rule", "is not a valid pattern and was skipped"),
+    Broken.OUT_OF_TIME: ("slow_rule", "ran out of time on this text, so it may have missed something"),
+}
 _CLEAN_CONFIDENCE = 0.9
 _MAX_QUOTES = 20
 _ORDER = list(Severity)
@@ -20,28 +24,27 @@ class RulesAssessor:
 
     Confidence of a finding: 0.75 for one hit, 0.05 more for each further distinct one, at most 0.95. Nothing found: no
     violation, confidence 0.9. Any finding is a violation, also below its policy's threshold; then a doubt says so.
-    Patterns see the first 20,000 characters, as written and normalised, and have 0.5 s of CPU each (`matching`); an
-    invalid or runaway pattern is skipped and flagged `bad_rule`. Flags besides: those of the screening, `too_long`.
+    Patterns see the first 20,000 characters, as written and normalised, and have 0.5 s of CPU each (`matching`). One
+    that is invalid is flagged `bad_rule`, one that ran out of time `slow_rule`, each with a doubt naming the policy:
+    what it would have found is unknown. Flags besides: those of the screening, `too_long`.
     """
 
     name = "rules"
 
     def assess(self, brief: Brief) -> Assessment:
-        """See `Assessor.assess`. Raises AnalysisFailed if the process that runs the patterns cannot be started."""
+        """See `Assessor.assess`."""
         started = time.monotonic()
         flags = list(screen_brief(brief).flags)
         doubts = [_DOUBT]
         terms = [term for policy in brief.policies for term in policy.terms]
-        try:
-            answers = iter(find(terms, brief.text, normalise(brief.text[:MAX_TEXT])))
-        except OSError as error:
-            raise AnalysisFailed("The rules check could not be started.") from error
+        answers = iter(find(terms, brief.text, normalise(brief.text[:MAX_TEXT])))
         findings: list[Finding] = []
         for policy in brief.policies:
             hits = [next(answers) for _ in policy.terms]
-            if any(hit.bad for hit in hits):
-                flags.append("bad_rule")
-                doubts.append(f"A rule of the policy “{policy.title}” is broken or too slow and was skipped.")
+            for broken, (flag, what) in _BROKEN.items():
+                if any(hit.broken is broken for hit in hits):
+                    flags.append(flag)
+                    doubts.append(f"A rule of the policy “{policy.title}” {what}.")
             if any(hit.hidden for hit in hits):
                 flags.append("hidden_text")
             finding = _finding(policy, hits, brief.text)
@@ -53,14 +56,14 @@ class RulesAssessor:
             flags.append("too_long")
             doubts.append(f"Only the first {MAX_TEXT:,} characters were checked.")
         found = {finding.slug for finding in findings}
-        broken = [policy for policy in brief.policies if policy.slug in found]
+        hurt = [policy for policy in brief.policies if policy.slug in found]
         return Assessment(
             violation=bool(findings),
             confidence=max((finding.confidence for finding in findings), default=_CLEAN_CONFIDENCE),
-            severity=worst(policy.severity for policy in broken),
-            summary=_summary(broken),
+            severity=worst(policy.severity for policy in hurt),
+            summary=_summary(hurt),
             policies=tuple(findings),
-            recommended_actions=tuple(dict.fromkeys(policy.actions[0] for policy in broken if policy.actions)),
+            recommended_actions=tuple(dict.fromkeys(policy.actions[0] for policy in hurt if policy.actions)),
             doubts=tuple(doubts),
             flags=tuple(dict.fromkeys(flags)),
             analyst=self.name,

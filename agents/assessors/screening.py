@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agents.assessors.injection import looks_injected
+from agents.assessors.injection import OutOfTime, looks_injected
 from agents.assessors.language import known_language
 from agents.assessors.normal_form import has_hidden, is_mixed, normalise, visible
 from agents.contract import Assessment, Brief
@@ -21,32 +21,45 @@ _FLAG_SENTENCES = {
     "unknown_policy": "The analysis named a policy that does not exist.",
     "bad_rule": "One of the rules could not be applied to this text.",
     "contradiction": "The analysis contradicts itself.",
+    "slow_rule": "One of the rules ran out of time on this text.",
+    "unscreened": "The text could not be searched for orders in time.",
     "too_long": "The text is longer than what was analysed.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What the screening noticed. `flags`: of `injection`, `hidden_text`, `mixed_script`, in this order."""
+    """What the screening noticed. `flags`: of `injection`, `unscreened` (whether there is one could not be found out),
+    `hidden_text`, `mixed_script`, in this order."""
 
     flags: tuple[str, ...]
 
 
 def screen(text: str) -> Screening:
     """Screen one text."""
-    found = {"injection": looks_injected(text), "hidden_text": has_hidden(text), "mixed_script": is_mixed(text)}
-    return Screening(tuple(flag for flag, there in found.items() if there))
+    return _screening(text, ())
 
 
 def screen_brief(brief: Brief) -> Screening:
     """Screen the text, and look for injection also in the report reasons and the context: a payload may sit there."""
-    flags = screen(brief.text).flags
-    if "injection" not in flags:
-        beside = [*brief.report_reasons, *_strings(brief.context)]
-        # Once all together: an instruction may be split over several reports.
-        if beside and (any(map(looks_injected, beside)) or looks_injected("\n".join([brief.text, *beside]))):
-            flags = ("injection", *flags)
-    return Screening(flags)
+    return _screening(brief.text, (*brief.report_reasons, *_strings(brief.context)))
+
+
+def _screening(text: str, beside: tuple[str, ...]) -> Screening:
+    # All together: an instruction may be split over several reports.
+    return Screening(
+        tuple(_orders("\n".join([text, *beside])))
+        + ("hidden_text",) * has_hidden(text)
+        + ("mixed_script",) * is_mixed(text)
+    )
+
+
+def _orders(text: str) -> Iterator[str]:
+    try:
+        if looks_injected(text):
+            yield "injection"
+    except OutOfTime:
+        yield "unscreened"
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
@@ -18,31 +15,45 @@ from django.utils.translation import gettext_lazy as _
 
 from moderation import signing
 from moderation.admin.enforcement import resend
-from moderation.admin.rights import Supervised, actor_of, masked, say
+from moderation.admin.rights import Supervised, actor_of, masked, said_by, say
+from moderation.errors import Conflict, IllegalMove
 from moderation.models import ApiKey, Client, Order, Scope
-from moderation.outbound import OutboundError, check_url
 from moderation.services.desk import clients
+from moderation.services.desk.people import check_name
 from moderation.services.orders import announcements
 from moderation.states import OrderStatus
 
 ORDERS_AT_ONCE = 200
 """As many as one press of a button sends again: each is a short transaction of its own."""
-DOUBLE_CLICK = timedelta(minutes=1)
+
+
+RATES = ("rate_per_second", "rate_burst")
 
 
 class ClientForm(forms.ModelForm):
     class Meta:
         model = Client
-        fields = ["name", "is_active", "webhook_url"]
+        fields = ["name", "is_active", "webhook_url", "rate_per_second", "rate_burst"]
         help_texts = {"webhook_url": _("Empty: the app fetches its orders itself.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in RATES:
+            if name in self.fields:
+                self.fields[name].required = False
+
+    def clean(self) -> dict[str, Any]:
+        """An empty rate is the one there is."""
+        said = super().clean() or {}
+        return said | {name: getattr(self.instance, name) for name in RATES if said.get(name) is None}
+
+    def clean_name(self) -> str:
+        return said_by(check_name, self.cleaned_data["name"], longest=clients.LONGEST_NAME, whose="A client's")
 
     def clean_webhook_url(self) -> str:
         url: str = self.cleaned_data["webhook_url"]
-        try:
-            if url:
-                check_url(url, allow_loopback=settings.ALLOW_LOOPBACK_WEBHOOKS)
-        except OutboundError as error:
-            raise forms.ValidationError(str(error)) from None
+        if url:
+            said_by(clients.check_webhook_url, url)
         return url
 
 
@@ -59,7 +70,7 @@ class ClientAdmin(Supervised):
     readonly_fields = ["secret", "old_secret", "old_secret_until", "failing_since", "tried_at", "created_at"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return ["name", "is_active", "webhook_url", *(self.readonly_fields if obj else [])]
+        return [*clients.CHANGEABLE, *(self.readonly_fields if obj else [])]
 
     @admin.display(description=_("Webhook secret"))
     def secret(self, client: Client) -> str:
@@ -70,13 +81,14 @@ class ClientAdmin(Supervised):
         return masked(client.old_webhook_secret)
 
     def save_model(self, request: HttpRequest, obj: Client, form: forms.ModelForm, change: bool) -> None:  # noqa: FBT001
+        wanted = {name: form.cleaned_data[name] for name in clients.CHANGEABLE}
+        by = actor_of(request)
         if change:
-            # Only what the form holds: the relay and the deliveries write the other columns meanwhile.
-            obj.save(update_fields=form.changed_data or ["name"])
+            clients.change(obj.pk, by=by, **{name: wanted[name] for name in form.changed_data})
             return
-        new = clients.create(obj.name, webhook_url=obj.webhook_url)
-        obj.pk, obj.created_at = new.client.pk, new.client.created_at
-        Client.objects.filter(pk=obj.pk).update(is_active=obj.is_active)
+        new = clients.create(wanted["name"], by=by, webhook_url=wanted["webhook_url"])
+        made = clients.change(new.client.pk, by=by, **wanted)
+        obj.pk, obj.created_at = made.pk, made.created_at
         _show_once(request, _("API key"), new.api_key)
         _show_once(request, _("Webhook secret"), new.webhook_secret)
 
@@ -112,14 +124,10 @@ class ClientAdmin(Supervised):
 
     @admin.action(description=_("Rotate the webhook secret"))
     def rotate_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
-        for pk in queryset.order_by("name").values_list("pk", flat=True):
-            with transaction.atomic():
-                client = Client.objects.select_for_update(no_key=True).annotate(now=Now()).get(pk=pk)
-                until = client.old_secret_until
-                # A second click would end the secret that the app is using.
-                twice = until is not None and until > client.now + clients.OVERLAP - DOUBLE_CLICK
-                secret = "" if twice else clients.rotate_secret(client)
-            if not secret:
+        for client in queryset.order_by("name"):
+            try:
+                secret = clients.rotate_secret(client.pk, by=actor_of(request))
+            except Conflict:
                 said = gettext("%(client)s: its secret was rotated only just now; left as it is.")
                 messages.warning(request, said % {"client": client})
                 continue
@@ -160,34 +168,34 @@ class ApiKeyAdmin(Supervised):
         return obj is None and super().has_change_permission(request)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:  # noqa: FBT001
-        full = clients.new_key(obj.client, scopes=form.cleaned_data["scopes"])
+        full = clients.new_key(obj.client.pk, by=actor_of(request), scopes=form.cleaned_data["scopes"])
         obj.pk = (signing.split_api_key(full) or ("",))[0]
         _show_once(request, _("API key"), full)
 
     @admin.action(description=_("Rotate the chosen keys, the old ones live 24 hours more"))
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for pk in queryset.order_by("pk").values_list("pk", flat=True):
-            with transaction.atomic():
-                key = ApiKey.objects.select_for_update(of=("self",), no_key=True).select_related("client").get(pk=pk)
-                lives = key.revoked_at is None and key.expires_at is None
-                full = clients.rotate_key(key) if lives else ""
-            if full:
-                self.log_change(request, key, "rotated")
-                what = gettext("New API key of %(client)s in place of %(key)s")
-                _show_once(request, what % {"client": key.client, "key": key}, full)
-            elif key.revoked_at is not None or key.expires_at is None:
-                messages.warning(request, gettext("%(key)s was revoked; left as it is.") % {"key": key})
-            else:
+        for key in queryset.select_related("client").order_by("pk"):
+            try:
+                full = clients.rotate_key(key.pk, by=actor_of(request))
+            except IllegalMove as error:
+                key.refresh_from_db()
+                if error.code == "revoked" or key.expires_at is None:
+                    messages.warning(request, gettext("%(key)s was revoked; left as it is.") % {"key": key})
+                    continue
                 ends = date_format(key.expires_at, "DATETIME_FORMAT")
                 said = gettext("%(key)s has its successor already and ends at %(ends)s (UTC); left as it is.")
                 messages.warning(request, said % {"key": key, "ends": ends})
+                continue
+            self.log_change(request, key, "rotated")
+            what = gettext("New API key of %(client)s in place of %(key)s")
+            _show_once(request, what % {"client": key.client, "key": key}, full)
 
     @admin.action(description=_("Revoke the chosen keys"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        keys = list(queryset.filter(revoked_at=None))
-        count = ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=Now())
-        for key in keys:
+        revoked = [key for key in queryset if clients.revoke_key(key.pk, by=actor_of(request))]
+        for key in revoked:
             self.log_change(request, key, "revoked")
+        count = len(revoked)
         self.message_user(
             request, ngettext("%(n)d key no longer works.", "%(n)d keys no longer work.", count) % {"n": count}
         )

@@ -11,6 +11,7 @@ from moderation.admin.rights import FoundById, ReadOnly
 from moderation.models import (
     Appeal,
     Assessment,
+    AuditHead,
     Case,
     Decision,
     Event,
@@ -20,6 +21,7 @@ from moderation.models import (
     Run,
     Seal,
     TokenBucket,
+    Withdrawal,
     Worker,
 )
 
@@ -100,10 +102,10 @@ class RunAdmin(FoundById, ReadOnly):
 
 @admin.register(Event)
 class EventAdmin(ReadOnly):
-    list_display = ["at", "type", "case", "client", "actor"]
-    list_select_related = ["case", "client"]
-    list_filter = ["type", "client"]
-    search_fields = ["actor", "case__content_id"]
+    list_display = ["at", "type", "case", "client", "door", "user", "actor"]
+    list_select_related = ["case", "client", "user"]
+    list_filter = ["type", "door", "client"]
+    search_fields = ["user__username", "actor", "case__content_id"]
     search_help_text = _("Who did it, or id of the content")
     date_hierarchy = "at"
     ordering = ["-pk"]
@@ -111,11 +113,27 @@ class EventAdmin(ReadOnly):
 
 @admin.register(Seal)
 class SealAdmin(ReadOnly):
-    list_display = ["position", "event", "hash"]
+    list_display = ["position", "event", "hash", "key_id"]
     list_select_related = ["event"]
     search_fields = ["=position", "=hash"]
     search_help_text = _("Position or hash")
     ordering = ["-position"]
+
+
+@admin.register(AuditHead)
+class AuditHeadAdmin(ReadOnly):
+    list_display = ["entries", "hash", "key_id", "at"]
+    fields = ["entries", "hash", "key_id", "mac", "at"]
+
+
+@admin.register(Withdrawal)
+class WithdrawalAdmin(ReadOnly):
+    list_display = ["case", "keep_in_force", "user", "created_at"]
+    list_select_related = ["case", "user"]
+    search_fields = ["case__content_id"]
+    search_help_text = _("Id of the content")
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
 
 
 @admin.register(IdempotentAnswer)

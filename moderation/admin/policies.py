@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
@@ -12,7 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from moderation.admin.rights import ReadOnly, Supervised
+from agents import matching
+from moderation.admin.rights import ReadOnly, Supervised, actor_of
 from moderation.models import Policy, PolicyVersion
 from moderation.models.actions import ACTIONS, LABELS
 from moderation.services.desk import policies
@@ -65,8 +65,8 @@ class VersionForm(forms.ModelForm):
     def clean_terms(self) -> list[str]:
         for term in self.cleaned_data["terms"]:
             try:
-                re.compile(term, re.IGNORECASE)
-            except re.error as error:
+                matching.compiled(term)
+            except ValueError as error:
                 raise forms.ValidationError(
                     _("“%(term)s” is not a regular expression: %(error)s"), params={"term": term, "error": error}
                 ) from None
@@ -110,7 +110,7 @@ class PolicyVersionAdmin(Supervised):
 
     def save_model(self, request: HttpRequest, obj: PolicyVersion, form: forms.ModelForm, change: bool) -> None:  # noqa: FBT001
         said = form.cleaned_data
-        published = policies.publish(obj.policy.slug, **{name: said[name] for name in COPIED})
+        published = policies.publish(obj.policy.slug, by=actor_of(request), **{name: said[name] for name in COPIED})
         obj.pk, obj.number, obj.created_at = published.pk, published.number, published.created_at
 
 
@@ -145,6 +145,12 @@ class PolicyAdmin(Supervised):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["slug"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Policy, form: forms.ModelForm, change: bool) -> None:  # noqa: FBT001
+        if change:
+            policies.switch(obj.pk, by=actor_of(request), on=form.cleaned_data["is_active"])
+        else:
+            obj.pk = policies.add(obj.slug, by=actor_of(request), is_active=obj.is_active).pk
 
     @admin.display(description=_("New version"))
     def publish(self, policy: Policy) -> str:

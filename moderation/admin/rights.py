@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib import messages as told
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
+from moderation.errors import ModerationError
 from moderation.models import User
 from moderation.rights import Actor
 from moderation.states import Door
@@ -22,6 +25,15 @@ class Supervised(admin.ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     actions_on_bottom = False
+
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        """What a verb refuses is said, and nothing of it is stored; the form's own checks have said most before."""
+        try:
+            return super().changeform_view(*args, **kwargs)
+        except ModerationError as error:
+            request: HttpRequest = args[0]
+            told.error(request, error.detail)
+            return HttpResponseRedirect(request.get_full_path())
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_supervisor(request)
@@ -73,6 +85,14 @@ class ReadOnly(Supervised):
 def _is_supervisor(request: HttpRequest) -> bool:
     user = request.user
     return bool(user.is_active and getattr(user, "is_supervisor", False))
+
+
+def said_by(check: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a verb's own check answers, its refusal as a form's."""
+    try:
+        return check(*args, **kwargs)
+    except ModerationError as error:
+        raise ValidationError(error.detail) from None
 
 
 SAID_AT_MOST = 20

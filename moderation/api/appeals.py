@@ -11,11 +11,11 @@ from rest_framework.response import Response
 
 from moderation.api import bodies, representations, shapes
 from moderation.api.authentication import client_of
-from moderation.api.doors import Door, PostDoor, actor_of, case_to_change
+from moderation.api.doors import Door, PostDoor, actor_of, said_of, versions_of
 from moderation.api.paging import PAGED, PAGING, Pages
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Scope
-from moderation.selectors.access import appeals_of, the_appeal
+from moderation.selectors.access import appeal_of, appeals_of
 from moderation.services.story import appeals
 from moderation.states import AppealStatus
 
@@ -34,10 +34,9 @@ class CaseAppeals(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        case = case_to_change(request, at["case_id"])
-        body = bodies.AppealBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        appeal = appeals.submit(case, **body.validated_data, by=actor_of(request))
+        case_id: UUID = at["case_id"]
+        said = said_of(case_id, bodies.AppealBody(data=request.data), request)
+        appeal = appeals.submit(case_id, by=actor_of(request), version=versions_of(request), **said)
         document = representations.appeal(appeal, request)
         return Response(document, status=201, headers={"Location": request.build_absolute_uri(document["url"])})
 
@@ -67,4 +66,4 @@ class OneAppeal(Door):
 
     @extend_schema(operation_id="get_appeal", summary="Read an appeal", responses={200: shapes.AppealShape})
     def get(self, request: Request, appeal_id: UUID) -> Response:
-        return Response(representations.appeal(the_appeal(appeal_id, client=client_of(request)), request))
+        return Response(representations.appeal(appeal_of(client_of(request), appeal_id), request))

@@ -12,7 +12,6 @@ from moderation.api import bodies
 from moderation.api.parsing import Doubtful
 from moderation.api.problems import field_troubles
 from moderation.errors import FieldTrouble, Unacceptable
-from moderation.models import Client
 from moderation.rights import Actor
 from moderation.services.story import intake
 
@@ -20,7 +19,7 @@ LARGEST = 1000
 _ITEM = re.compile(r"/cases/(\d+)(?:/|$)")
 
 
-def start(client: Client, body: Any, *, by: Actor) -> dict[str, Any]:
+def start(body: Any, *, by: Actor) -> dict[str, Any]:
     """Start every good item of `body` and say of each what became of it. Raises Unacceptable for the body as a whole.
 
     Items the parser found fault with (NUL, duplicate keys, ...) are refused alone.
@@ -48,7 +47,7 @@ def start(client: Client, body: Any, *, by: Actor) -> dict[str, Any]:
             good[index] = checked.submission()
         except ValidationError as error:
             faults[index] = field_troubles(error.detail, f"/cases/{index}")
-    accepted = dict(zip(good, intake.start_many(client, list(good.values()), by=by), strict=True))
+    accepted = dict(zip(good, intake.start_many(list(good.values()), by=by), strict=True))
     results = [_result(index, accepted.get(index), faults.get(index, [])) for index in range(len(items))]
     merged = sum(one.merged for one in accepted.values())
     return {

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents.folding import fold_name
 from moderation.models import ContentType
 from moderation.models.actions import ACTIONS
 from moderation.services.story.intake import Submission
-from moderation.services.story.review import Ruling, fold
+from moderation.services.story.rulings import Ruling
 from moderation.states import RULINGS, Priority
 
 LONGEST_ID = 200
@@ -43,7 +44,7 @@ class PersonName(Text):
 
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
-        if name and not fold(name):
+        if name and not fold_name(name):
             raise serializers.ValidationError("Must name a person.")
         return name
 

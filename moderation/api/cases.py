@@ -14,14 +14,15 @@ from rest_framework.response import Response
 from moderation.api import batch, bodies, representations, shapes
 from moderation.api.authentication import client_of, may_read
 from moderation.api.decision_schema import decision_schema
-from moderation.api.doors import Door, PostDoor, actor_of, case_response, case_to_change, dossier_response
+from moderation.api.doors import Door, PostDoor, actor_of, case_response, dossier_response, said_of, versions_of
 from moderation.api.paging import PAGED, PAGING, Pages, moment
 from moderation.api.parsing import BATCH_LIMIT
 from moderation.errors import FieldTrouble, NotFound, Unacceptable
 from moderation.models import Case, Scope
-from moderation.selectors.access import cases_for, the_case
+from moderation.selectors.access import case_of, cases_of
 from moderation.selectors.dossier import Dossier, dossiers, new_dossier
 from moderation.selectors.statement import statement
+from moderation.selectors.timeline import events_of, timeline
 from moderation.services.story import intake, review, rollback, withdrawal
 from moderation.states import Status
 
@@ -45,7 +46,7 @@ class Cases(PostDoor):
     )
     def get(self, request: Request) -> Response:
         page = Pages()
-        rows = page.paginate_queryset(_filtered(cases_for(client=client_of(request)), request), request, view=self)
+        rows = page.paginate_queryset(_filtered(cases_of(client_of(request)), request), request, view=self)
         return page.get_paginated_response([representations.case(dossier) for dossier in dossiers(rows or [])])
 
     @extend_schema(
@@ -61,7 +62,7 @@ class Cases(PostDoor):
     def act(self, request: Request, **at: Any) -> Response:
         body = bodies.StartBody(data=request.data)
         body.is_valid(raise_exception=True)
-        accepted = intake.start(client_of(request), body.submission(), by=actor_of(request))
+        accepted = intake.start(body.submission(), by=actor_of(request))
         # Of a case that is only just written there is nothing to load but its report.
         known = new_dossier if not accepted.merged else lambda case: dossiers([case])[0]
         found = known(accepted.case) if may_read(request) else Dossier(accepted.case)
@@ -87,7 +88,7 @@ class CaseBatch(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        return Response(batch.start(client_of(request), request.data, by=actor_of(request)), status=202)
+        return Response(batch.start(request.data, by=actor_of(request)), status=202)
 
 
 class OneCase(Door):
@@ -105,8 +106,9 @@ class CaseEvents(Door):
         operation_id="list_case_events", summary="A case's timeline, oldest first", responses={200: shapes.Timeline}
     )
     def get(self, request: Request, case_id: UUID) -> Response:
-        case = the_case(case_id, client=client_of(request))
-        return Response({"results": [representations.event(event) for event in case.events.order_by("pk")]})
+        case = case_of(client_of(request), case_id)
+        lines = timeline(events_of(case).order_by("pk"))
+        return Response({"results": [representations.event(line) for line in lines]})
 
 
 class Statement(Door):
@@ -119,7 +121,7 @@ class Statement(Door):
         responses={200: shapes.StatementShape},
     )
     def get(self, request: Request, case_id: UUID) -> Response:
-        case = the_case(case_id, client=client_of(request))
+        case = case_of(client_of(request), case_id)
         if case.decision is None:
             raise NotFound("No decision is in force on this case.")
         return Response(statement(case.decision))
@@ -135,7 +137,7 @@ class DecisionSchema(Door):
         responses={200: OpenApiTypes.OBJECT},
     )
     def get(self, request: Request, case_id: UUID) -> Response:
-        return Response(decision_schema(the_case(case_id, client=client_of(request))))
+        return Response(decision_schema(case_of(client_of(request), case_id)))
 
 
 class Resume(PostDoor):
@@ -151,11 +153,12 @@ class Resume(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        case = case_to_change(request, at["case_id"])
+        case_id: UUID = at["case_id"]
         body = bodies.ResumeBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        review.decide_over_api(case, body.ruling(), decided_by=body.validated_data["decided_by"], by=actor_of(request))
-        return case_response(case.pk, request, 202)
+        said = said_of(case_id, body, request)
+        by = actor_of(request).naming(said["decided_by"])
+        review.decide(case_id, body.ruling(), by=by, version=versions_of(request))
+        return case_response(case_id, request, 202)
 
 
 class Rollback(PostDoor):
@@ -171,12 +174,12 @@ class Rollback(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        case = case_to_change(request, at["case_id"])
+        case_id: UUID = at["case_id"]
         body = bodies.RollbackBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        said = body.validated_data
-        rollback.roll_back(case, **said, by=actor_of(request).naming(said["requested_by"]))
-        return case_response(case.pk, request, 202)
+        said = dict(said_of(case_id, body, request))
+        by = actor_of(request).naming(said.pop("requested_by"))
+        rollback.roll_back(case_id, by=by, version=versions_of(request), **said)
+        return case_response(case_id, request, 202)
 
 
 class Withdraw(PostDoor):
@@ -192,11 +195,11 @@ class Withdraw(PostDoor):
         return super().post(request, **at)
 
     def act(self, request: Request, **at: Any) -> Response:
-        case = case_to_change(request, at["case_id"])
+        case_id: UUID = at["case_id"]
         body = bodies.WithdrawBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        withdrawal.withdraw(case, **body.validated_data, by=actor_of(request))
-        return case_response(case.pk, request, 202)
+        said = said_of(case_id, body, request)
+        withdrawal.withdraw(case_id, by=actor_of(request), version=versions_of(request), **said)
+        return case_response(case_id, request, 202)
 
 
 def _filtered(cases: QuerySet[Case], request: Request) -> QuerySet[Case]:

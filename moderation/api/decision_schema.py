@@ -1,4 +1,4 @@
-"""The JSON Schema of what can be decided on a case now: the rules of services.story.review, as data for forms."""
+"""The JSON Schema of what can be decided on a case now: the rules of services.story.rulings, as data for forms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 from moderation.lifecycle import check
 from moderation.models import Case
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
-from moderation.services.desk.policies import current_versions
-from moderation.services.story import answers
+from moderation.services.desk import policies
 from moderation.states import RULINGS, Move, Outcome
 
 LONGEST_REASON = 5000
@@ -17,19 +16,18 @@ WORDS = {"type": "string", "minLength": 1, "pattern": r"\S"}
 
 
 def decision_schema(case: Case) -> dict[str, Any]:
-    """Draft 2020-12, of the body of POST cases/{id}/resume/. Three queries. Raises IllegalMove when there is nothing
+    """Draft 2020-12, of the body of POST cases/{id}/resume/. Four queries. Raises IllegalMove when there is nothing
     to decide."""
     check(case, Move.DECIDE)
-    versions = current_versions()
+    known = policies.known_here(case.pk, case.assessments.order_by("-round").first())
     reason: dict[str, Any] = {"type": "string", "maxLength": LONGEST_REASON}
     actions = {
         "type": "array",
         "uniqueItems": True,
         "items": {"oneOf": [one for action in ACTIONS.values() for one in _spellings(action.name)]},
     }
-    slugs = [version.policy.slug for version in versions]
-    policies = {"type": "array", "uniqueItems": True, "items": {"enum": slugs} if slugs else False}
-    answer_due = answers.has_open(case)
+    named = {"type": "array", "uniqueItems": True, "items": {"enum": list(known)} if known else False}
+    answer_due = case.appeals.open().exists()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A decision",
@@ -39,7 +37,7 @@ def decision_schema(case: Case) -> dict[str, Any]:
         "properties": {
             "outcome": {"enum": sorted(ruling.value for ruling in RULINGS)},
             "actions": actions,
-            "policies": policies,
+            "policies": named,
             "reason": {**reason, **WORDS} if answer_due else reason,
             "note": {"type": "string", "maxLength": LONGEST_REASON},
             "decided_by": {**WORDS, "maxLength": LONGEST_NAME},
@@ -54,7 +52,7 @@ def decision_schema(case: Case) -> dict[str, Any]:
                 "then": {"properties": {"reason": WORDS}, "required": ["reason"]},
             },
             *(
-                _allowed(name, [version.policy.slug for version in versions if name in version.allowed_actions])
+                _allowed(name, [slug for slug, version in known.items() if name in version.allowed_actions])
                 for name in ACTIONS
             ),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +10,22 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer, ValidationError
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from moderation.api import idempotency, representations
 from moderation.api.authentication import client_of, key_of, may_read
 from moderation.api.parsing import BODY_LIMIT, Malformed, TooLarge
-from moderation.errors import FieldTrouble, PreconditionFailed, Unacceptable
+from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Case
 from moderation.rights import Actor
-from moderation.selectors.access import locked_case, the_case
+from moderation.selectors.access import case_of
 from moderation.selectors.dossier import Dossier, dossiers
 from moderation.services.desk import limits
 from moderation.services.desk.limits import Allowance
+
+_TAG = re.compile(r'"([1-9][0-9]{0,9})"')
 
 
 class KeyLimit(BaseThrottle):
@@ -89,18 +93,30 @@ class PostDoor(Door):
         raise NotImplementedError
 
 
-def case_to_change(request: Request, case_id: UUID) -> Case:
-    """The client's case, locked, unless `If-Match` names another version than the present one."""
-    case = locked_case(case_id, client=client_of(request))
+def said_of(case_id: UUID, body: Serializer, request: Request) -> dict[str, Any]:
+    """What was sent about one case, once it is valid. Of a case that is not the client's, it is not said what is wrong
+    with the body: there is no such case."""
+    try:
+        body.is_valid(raise_exception=True)
+    except ValidationError:
+        case_of(client_of(request), case_id)
+        raise
+    said: dict[str, Any] = body.validated_data
+    return said
+
+
+def versions_of(request: Request) -> frozenset[int] | None:
+    """The versions `If-Match` names; a tag that is none of ours matches nothing. None: any."""
     wanted = request.headers.get("If-Match", "*").strip()
-    if wanted != "*" and _etag(case) not in [tag.strip() for tag in wanted.split(",")]:
-        raise PreconditionFailed(f"The case is at version {case.version} now. Nothing was changed; look again.")
-    return case
+    if wanted == "*":
+        return None
+    tags = (_TAG.fullmatch(tag.strip()) for tag in wanted.split(","))
+    return frozenset(int(tag[1]) for tag in tags if tag)
 
 
 def case_response(case_id: UUID, request: Request, status: int) -> Response:
     """The case as it is now, with its ETag; without `cases:read` no more of it than how it stands."""
-    case = the_case(case_id, client=client_of(request))
+    case = case_of(client_of(request), case_id)
     found = dossiers([case])[0] if may_read(request) else Dossier(case)
     return dossier_response(found, request, status)
 

@@ -62,7 +62,7 @@ def handle(error: Exception, context: Any = None) -> Response | None:
             headers["WWW-Authenticate"] = header
     elif isinstance(error, DATABASE_AWAY):
         _log.error("database away: %s", error)
-        document = database_away_problem()
+        document = database_away_problem(error)
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     else:
         return None

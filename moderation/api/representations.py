@@ -9,10 +9,11 @@ from django.conf import settings
 from django.urls import reverse
 from rest_framework.request import Request
 
-from moderation.models import Appeal, Assessment, Decision, Event, Notice, Order, PolicyVersion
+from moderation.models import Appeal, Assessment, Decision, Notice, Order, PolicyVersion
 from moderation.models.actions import ACTIONS
 from moderation.selectors.dossier import Dossier
 from moderation.selectors.feeds import Effect
+from moderation.selectors.timeline import Line
 from moderation.states import Priority
 
 
@@ -131,8 +132,8 @@ def action(order: Order) -> dict[str, Any]:
     }
 
 
-def event(row: Event) -> dict[str, Any]:
-    return {"id": row.pk, "type": row.type, "actor": row.actor, "at": _time(row.at), "data": row.data}
+def event(row: Line) -> dict[str, Any]:
+    return {"id": row.id, "type": row.type, "actor": row.actor, "at": _time(row.at), "data": row.data}
 
 
 def appeal(row: Appeal, request: Request) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from django_htmx.middleware import HtmxDetails
 from moderation.errors import NotFound
 from moderation.models import User
 from moderation.rights import Actor
-from moderation.services.story import review
 from moderation.states import Door
 
 
@@ -55,10 +54,6 @@ def console_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
 
 def actor(request: Request) -> Actor:
     return Actor.of_user(request.user, Door.CONSOLE)
-
-
-def decider(request: Request) -> str:
-    return review.fold(request.user.get_username())
 
 
 def page_number(request: Request) -> int:

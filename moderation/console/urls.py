@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
@@ -28,9 +28,13 @@ console = [
 ]
 urlpatterns = [
     path("", entrance.home, name="home"),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", entrance.LogIn.as_view(), name="login"),
+    path("admin/login/", entrance.LogIn.as_view(next_page="admin:index")),  # before the admin's own
     path("login/link/<str:token>/", entrance.login_link, name="login_link"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/everywhere/", entrance.log_out_everywhere, name="log_out_everywhere"),
+    path("session/", entrance.session, name="session"),
+    path("set-password/<str:token>/", entrance.set_password, name="set_password"),
     path("language/", set_language, name="set_language"),
     path("console/", include((console, "console"))),
 ]

@@ -9,7 +9,8 @@ from uuid_utils.compat import uuid7
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
-from moderation.states import AppealStatus
+from moderation.models.salted import Salted
+from moderation.states import OPEN_APPEALS, AppealStatus
 
 
 class Side(models.TextChoices):
@@ -19,7 +20,13 @@ class Side(models.TextChoices):
     REPORTER = "reporter"
 
 
-class Appeal(models.Model):
+class AppealQuerySet(models.QuerySet["Appeal"]):
+    def open(self) -> AppealQuerySet:
+        """Those that wait for their answer."""
+        return self.filter(status__in=OPEN_APPEALS)
+
+
+class Appeal(Salted):
     """Against `decision`, or against the agent's clearing where that is null. `answered_by`: the decision whose
     reason is the written answer."""
 
@@ -39,6 +46,8 @@ class Appeal(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AppealQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=AppealStatus.values), name="appeal_known_status"),
@@ -48,3 +57,7 @@ class Appeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.appellant_id} ({self.status})"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_APPEALS

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from moderation.models.client import Client
+from moderation.models.salted import Salted
 from moderation.states import Outcome, Priority, Status
 
 REVIEW_HOURS: dict[int, int] = {Priority.URGENT: 1, Priority.HIGH: 4, Priority.NORMAL: 24, Priority.LOW: 72}
@@ -16,6 +17,25 @@ REVIEW_HOURS: dict[int, int] = {Priority.URGENT: 1, Priority.HIGH: 4, Priority.N
 
 NO_CLAIM: dict[str, None] = {"claimed_by": None, "claim_token": None, "claim_until": None}
 """The columns of a case that nobody is reading."""
+
+
+def live_claim(case: str = "") -> models.Q:
+    """For querysets: somebody is reading this case now. `case`: the path to it, as "case__"."""
+    return models.Q(**{f"{case}claim_until__gt": Now()})
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def waiting(self) -> CaseQuerySet:
+        """Those that wait for a human's decision."""
+        return self.filter(status=Status.PENDING_REVIEW)
+
+    def with_claim(self) -> CaseQuerySet:
+        """Each says in `is_claimed` whether its claim lives."""
+        return self.annotate(is_claimed=models.ExpressionWrapper(live_claim(), models.BooleanField()))
+
+    def open_to(self, user: int) -> CaseQuerySet:
+        """Those that this person could claim, as far as other people's claims go."""
+        return self.filter(~live_claim() | models.Q(claimed_by=user))
 
 
 class ContentType(models.TextChoices):
@@ -31,7 +51,7 @@ class ContentType(models.TextChoices):
     OTHER = "other"
 
 
-class Case(models.Model):
+class Case(Salted):
     """One piece of content under moderation; the row every lock is taken on.
 
     `decision`: the one in force. `version` rises with status, round and decision only. `claim_*`: a moderator's
@@ -71,6 +91,10 @@ class Case(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
     moved_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField()
+
+    objects = CaseQuerySet.as_manager()
+    is_claimed: bool | None
+    """Set by with_claim(), at the time of the query."""
 
     class Meta:
         constraints = [
@@ -114,7 +138,7 @@ class Case(models.Model):
         return str(self.id)
 
 
-class Report(models.Model):
+class Report(Salted):
     """Somebody's complaint about the content; a case keeps one of each reporter."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="reports")

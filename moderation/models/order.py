@@ -12,8 +12,15 @@ from moderation.models.actions import SubjectKind
 from moderation.models.case import Case
 from moderation.models.client import Client
 from moderation.models.judgement import Decision
-from moderation.models.work import Work
+from moderation.models.salted import Salted
+from moderation.models.work import OUT, Work
 from moderation.states import HOLDS_NOTHING, IN_LINE, Direction, OrderStatus
+
+GIVEN_UP = {
+    "unfetched": "The client did not confirm it within 72 hours.",
+    "deactivated": "Its client was deactivated.",
+}
+"""What an order that nobody will carry out any more has failed of, by the code its event holds."""
 
 
 class Subject(models.Model):
@@ -72,7 +79,7 @@ class Orders(models.QuerySet["Order"]):
         return self.heads().filter(client__webhook_url="", client__is_active=True, listed_at=None, due_at__lte=Now())
 
 
-class Order(Work):
+class Order(Salted, Work):
     """One enforcement action to be applied to, or reversed on, the client's platform.
 
     `place`: its turn among the case's orders. `sequence`: its turn among the subject's. `released_at` (applying
@@ -81,8 +88,11 @@ class Order(Work):
     applying order the client is told about: the one that was really applied should several cases have wanted it.
     `resends`: the other decision's order that counts again now that a longer suspension has gone; such an order stands
     in the line of the case whose release made it necessary. `result`: the client's own word. `listed_at`: a client
-    that fetches its orders itself first saw it then.
+    that fetches its orders itself first saw it then. `waits_for_*`: no columns; see Orders.with_line.
     """
+
+    waits_for_case: bool
+    waits_for_subject: bool
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="orders")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
@@ -133,9 +143,14 @@ class Order(Work):
         ]
         indexes = [
             models.Index(
-                fields=["client", "-priority", "due_at"],
-                name="order_in_line",
+                fields=["client", "priority", "due_at", "id"],
+                name="order_due",
                 condition=models.Q(status__in=sorted(IN_LINE)),
+            ),
+            models.Index(
+                fields=["client"],
+                name="order_out",
+                condition=models.Q(status__in=sorted(IN_LINE)) & OUT,
             ),
             models.Index(
                 fields=["subject", "sequence"],

@@ -6,12 +6,14 @@ from django.db import models
 
 from moderation.models.case import Case
 from moderation.models.judgement import Decision
-from moderation.models.work import Work
+from moderation.models.salted import Salted
+from moderation.models.work import OUT, Work
 from moderation.states import RunKind
 
 
-class Run(Work):
-    """Start, resume or rollback. `failure`: why the analysis has no answer. A rollback keeps who asked for it and why,
+class Run(Salted, Work):
+    """Start, resume or rollback. `failure`: why the analysis has no answer. `rebuilt`: why the agent's thread had to
+    be made anew before this leg. A rollback keeps who asked for it and why,
     and whether what was done stays in force meanwhile."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="runs")
@@ -22,6 +24,7 @@ class Run(Work):
     reason = models.TextField(blank=True, default="")
     keep_in_force = models.BooleanField(default=False)
     failure = models.TextField(blank=True, default="")
+    rebuilt = models.TextField(blank=True, default="", db_default="")
     done_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
 
@@ -36,10 +39,11 @@ class Run(Work):
         ]
         indexes = [
             models.Index(
-                fields=["-priority", "due_at"],
-                name="run_waiting",
+                fields=["kind", "priority", "due_at"],
+                name="run_due",
                 condition=models.Q(done_at=None, cancelled_at=None),
-            )
+            ),
+            models.Index(fields=["kind"], name="run_out", condition=models.Q(done_at=None, cancelled_at=None) & OUT),
         ]
 
     def __str__(self) -> str:

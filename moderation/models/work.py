@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+OUT = models.Q(published_until__isnull=False) | models.Q(lease_until__isnull=False)
+"""What may be in somebody's hands (their time may be over): few rows, so an index of them counts them at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from moderation.models import Appeal, Assessment, Decision, Order, Side
 from moderation.models.actions import ACTIONS, SubjectKind
-from moderation.states import OPEN_APPEALS, AppealStatus, Direction, OrderStatus, Outcome
+from moderation.states import AppealStatus, Direction, OrderStatus, Outcome
 
 NAMES = {
     "remove_content": gettext_lazy("Removal of the content"),
@@ -76,9 +76,9 @@ def told(appeal: Appeal) -> Told:
     return Told(
         appeal=appeal,
         app=appeal.case.client.name,
-        is_open=appeal.status in OPEN_APPEALS,
+        is_open=appeal.is_open,
         stands=_stands(appeal),
-        tone="waiting" if appeal.status in OPEN_APPEALS else TONES.get(AppealStatus(appeal.status), "quiet"),
+        tone="waiting" if appeal.is_open else TONES.get(AppealStatus(appeal.status), "quiet"),
         decided=_decided(decision),
         steps=_steps(appeal),
         rules=[(version.title, version.text) for version in versions],
@@ -108,7 +108,7 @@ def _steps(appeal: Appeal) -> list[Step]:
 
 def _next(appeal: Appeal) -> str:
     """What the reader can expect, or do, from here."""
-    if appeal.status in OPEN_APPEALS:
+    if appeal.is_open:
         return _(
             "Nothing more is needed from you. This page shows the answer as soon as there is one; keep its address to "
             "yourself."

@@ -12,10 +12,23 @@ from django.db.models import F, Window
 from django.db.models.functions import Now, RowNumber
 
 from moderation.errors import NotFound
-from moderation.models import Appeal, Assessment, Attempt, Case, Decision, Event, Order, Report, Run, User
+from moderation.models import (
+    Appeal,
+    Assessment,
+    Attempt,
+    Case,
+    Decision,
+    Order,
+    Person,
+    Report,
+    Run,
+    User,
+    barred,
+)
 from moderation.selectors.access import NO_SUCH_CASE, cases_for
-from moderation.selectors.queue import earlier_decider, titles_of
-from moderation.states import OPEN_APPEALS, Outcome, RunKind, Status
+from moderation.selectors.queue import titles_of
+from moderation.selectors.timeline import Line, events_of, timeline
+from moderation.states import Outcome, RunKind, Status
 
 REPORTS_SHOWN = 50
 EVENTS_SHOWN = 200
@@ -28,14 +41,14 @@ class CasePage:
     `barred`: this person made the decision under review. `undo_seconds`: how long this person can still take the
     decision back, 0 when they cannot. `orders` in their line's order, reversals included; those in `behind` wait for
     one of them, those in `stuck` for another case's order about the same subject. `tries`: the newest of each order,
-    newest first. `decider`: this person's name as it is compared."""
+    newest first. `person`: who looks, as people are compared."""
 
     case: Case
     now: datetime
+    person: Person
     reader: str = ""
     mine: bool = False
     barred: bool = False
-    decider: str = ""
     assessment: Assessment | None = None
     titles: dict[int, str] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
@@ -46,7 +59,7 @@ class CasePage:
     reports: Sequence[Report] = ()
     reports_total: int = 0
     appeals: Sequence[Appeal] = ()
-    events: Sequence[Event] = ()
+    events: Sequence[Line] = ()
     runs: Sequence[Run] = ()
     undo_seconds: float = 0
 
@@ -68,7 +81,7 @@ class CasePage:
     @property
     def open_appeals(self) -> bool:
         """Whether the next decision's reason is somebody's written answer."""
-        return any(appeal.status in OPEN_APPEALS for appeal in self.appeals)
+        return any(appeal.is_open for appeal in self.appeals)
 
     @property
     def can_roll_back(self) -> bool:
@@ -95,25 +108,27 @@ class CasePage:
             [(appeal.pk, appeal.status) for appeal in self.appeals],
             [(order.pk, order.status, order.attempts, order.listed_at) for order in self.orders],
             [(run.pk, run.attempts, run.done_at) for run in self.runs],
-            [event.pk for event in self.events[:1]],
+            [event.id for event in self.events[:1]],
             self.undo_seconds > 0,
         ]
         return sha256(repr(said).encode()).hexdigest()[:16]
 
 
-def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
-    """At most fourteen queries. `decider`: the name as it is compared (services.review.fold). Raises NotFound."""
+def case_page(case_id: uuid.UUID, user: User) -> CasePage:
+    """At most sixteen queries. Raises NotFound."""
+    person = Person.called(user.get_username(), user.pk)
     case = (
-        cases_for(user=user)
+        cases_for(user)
         .select_related("client", "claimed_by", "decision")
-        .annotate(now=Now(), earlier=earlier_decider())
+        .with_claim()
+        .annotate(now=Now(), barred=barred(person))
         .filter(pk=case_id)
         .first()
     )
     if case is None:
         raise NotFound(NO_SUCH_CASE)
-    page = CasePage(case=case, now=case.now, barred=case.earlier == decider, decider=decider)
-    if case.claimed_by is not None and case.claim_until is not None and case.claim_until > page.now:
+    page = CasePage(case=case, now=case.now, barred=case.barred, person=person)
+    if case.claimed_by is not None and case.is_claimed:
         page.reader, page.mine = case.claimed_by.get_username(), case.claimed_by_id == user.pk
     page.assessment = case.assessments.order_by("-round").first()
     page.titles = titles_of([page.assessment] if page.assessment else [])
@@ -125,8 +140,10 @@ def case_page(case_id: uuid.UUID, user: User, *, decider: str) -> CasePage:
     page.reports = list(case.reports.all()[:REPORTS_SHOWN])
     page.reports_total = len(page.reports) if len(page.reports) < REPORTS_SHOWN else case.reports.count()
     page.appeals = list(case.appeals.select_related("decision").order_by("created_at", "pk"))
-    page.events = list(case.events.order_by("-pk")[:EVENTS_SHOWN])
     page.runs = list(case.runs.order_by("created_at", "pk"))
+    tries = [attempt for some in page.tries.values() for attempt in some]
+    known = [*page.decisions, *page.orders, *page.reports, *page.appeals, *page.runs, *tries]
+    page.events = timeline(events_of(case).order_by("-pk")[:EVENTS_SHOWN], known=known)
     page.undo_seconds = _undo_seconds(page, user)
     return page
 

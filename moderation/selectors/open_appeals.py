@@ -8,16 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max
 from django.db.models.functions import Coalesce, Left, Now
 
-from moderation.models import Appeal, User
+from moderation.models import Appeal, Person, User, live_claim
+from moderation.models.judgement import made_by
 from moderation.selectors.access import cases_for
 from moderation.selectors.queue import EXCERPT, PAGE
-from moderation.states import OPEN_APPEALS, Status
+from moderation.states import Status
 
 COLUMNS = (
-    *("pk", "case_id", "side", "appellant_id", "status", "created_at", "decision__decider", "case__status"),
+    *("pk", "case_id", "side", "appellant_id", "status", "created_at", "case__status"),
     *("case__content_type", "case__content_id", "case__client__name", "case__claimed_by_id"),
 )
 
@@ -55,23 +56,25 @@ class OpenAppeals:
     pages: int
 
 
-def open_appeals(user: User, *, decider: str, page: int = 1) -> OpenAppeals:
-    """Two queries. `decider`: the person's name as it is compared (services.review.fold)."""
-    waiting = Appeal.objects.filter(case__in=cases_for(user=user), status__in=OPEN_APPEALS)
+def open_appeals(user: User, *, page: int = 1) -> OpenAppeals:
+    """Two queries."""
+    waiting = Appeal.objects.open().filter(case__in=cases_for(user))
     counts: dict[str, Any] = waiting.aggregate(waiting=Count("pk"), now=Coalesce(Max(Now()), Now()))
     pages = max(1, -(-counts["waiting"] // PAGE))
     page = min(max(1, page), pages)
-    live = ExpressionWrapper(Q(case__claim_until__gt=Now()), output_field=BooleanField())
+    person = Person.called(user.get_username(), user.pk)
+    live = ExpressionWrapper(live_claim("case__"), BooleanField())
+    own = ExpressionWrapper(made_by(person, "decision__"), BooleanField())
     rows = (
         waiting.order_by("created_at", "pk")
-        .annotate(excerpt=Left("statement", EXCERPT + 1), live=live, reader=F("case__claimed_by__username"))
-        .values(*COLUMNS, "excerpt", "live", "reader")
+        .annotate(excerpt=Left("statement", EXCERPT + 1), live=live, own=own, reader=F("case__claimed_by__username"))
+        .values(*COLUMNS, "excerpt", "live", "own", "reader")
     )
-    found = [_row(row, user, decider) for row in rows[(page - 1) * PAGE : page * PAGE]]
+    found = [_row(row, user) for row in rows[(page - 1) * PAGE : page * PAGE]]
     return OpenAppeals(rows=found, page=page, pages=pages, **counts)
 
 
-def _row(row: dict[str, Any], user: User, decider: str) -> OpenAppeal:
+def _row(row: dict[str, Any], user: User) -> OpenAppeal:
     return OpenAppeal(
         id=row["pk"],
         case_id=row["case_id"],
@@ -87,5 +90,5 @@ def _row(row: dict[str, Any], user: User, decider: str) -> OpenAppeal:
         waits=row["case__status"] == Status.PENDING_REVIEW,
         reader=row["reader"] if row["live"] else "",
         mine=bool(row["live"]) and row["case__claimed_by_id"] == user.pk,
-        barred=row["decision__decider"] == decider,
+        barred=bool(row["own"]),
     )

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Coalesce, Left, Now
 
-from moderation.models import Assessment, Case, Decision, PolicyVersion, User
+from moderation.models import Assessment, Person, PolicyVersion, User, barred
+from moderation.models.case import CaseQuerySet
 from moderation.selectors.access import cases_for
 from moderation.states import Status
 
@@ -54,9 +55,9 @@ class Queue:
     pages: int
 
 
-def queue(user: User, *, decider: str, page: int = 1) -> Queue:
-    """Four queries. `decider`: the person's name as it is compared (services.review.fold)."""
-    seen = cases_for(user=user)
+def queue(user: User, *, page: int = 1) -> Queue:
+    """Four queries."""
+    seen = cases_for(user)
     waits = Q(status=Status.PENDING_REVIEW)
     counts: dict[str, Any] = seen.exclude(status=Status.COMPLETED).aggregate(
         waiting=Count("pk", filter=waits),
@@ -66,7 +67,7 @@ def queue(user: User, *, decider: str, page: int = 1) -> Queue:
     )
     pages = max(1, -(-counts["waiting"] // PAGE))
     page = min(max(1, page), pages)
-    cases = _page_of(seen.filter(waits), page)
+    cases = _page_of(seen.waiting(), Person.called(user.get_username(), user.pk), page)
     thoughts = {
         thought.case_id: thought
         for thought in Assessment.objects.filter(case_id__in=[case["pk"] for case in cases])
@@ -75,13 +76,13 @@ def queue(user: User, *, decider: str, page: int = 1) -> Queue:
         .distinct("case_id")
     }
     titles = titles_of(thoughts.values())
-    rows = [_row(case, thoughts.get(case["pk"]), titles, user, decider) for case in cases]
+    rows = [_row(case, thoughts.get(case["pk"]), titles, user) for case in cases]
     return Queue(rows=rows, page=page, pages=pages, **counts)
 
 
 def news(user: User, since: datetime) -> int:
     """How many cases have come into the queue since then. One query."""
-    return cases_for(user=user).filter(status=Status.PENDING_REVIEW, moved_at__gt=since).count()
+    return cases_for(user).waiting().filter(moved_at__gt=since).count()
 
 
 def titles_of(thoughts: Any) -> dict[int, str]:
@@ -90,26 +91,18 @@ def titles_of(thoughts: Any) -> dict[int, str]:
     return dict(PolicyVersion.objects.filter(pk__in=pinned - {None}).values_list("pk", "title"))
 
 
-def earlier_decider() -> Subquery:
-    """Whose decision a case's present round reviews; the rule of services.review, as a column."""
-    decisions = Decision.objects.filter(case=OuterRef("pk"), withdrawn_at=None, round__lt=OuterRef("round"))
-    return Subquery(decisions.order_by("-round").values("decider")[:1])
-
-
-def _page_of(cases: QuerySet[Case], page: int) -> list[dict[str, Any]]:
+def _page_of(cases: CaseQuerySet, person: Person, page: int) -> list[dict[str, Any]]:
     fields = ("pk", "client__name", "content_type", "priority", "due_at", "round", "claimed_by_id")
-    live = ExpressionWrapper(Q(claim_until__gt=Now()), output_field=BooleanField())
     rows = (
         cases.order_by("-priority", "due_at", "pk")
-        .annotate(
-            excerpt=Left("text", EXCERPT + 1), live=live, reader=F("claimed_by__username"), earlier=earlier_decider()
-        )
-        .values(*fields, "excerpt", "live", "reader", "earlier")
+        .with_claim()
+        .annotate(excerpt=Left("text", EXCERPT + 1), reader=F("claimed_by__username"), barred=barred(person))
+        .values(*fields, "excerpt", "is_claimed", "reader", "barred")
     )
     return list(rows[(page - 1) * PAGE : page * PAGE])
 
 
-def _row(case: dict[str, Any], thought: Assessment | None, titles: dict[int, str], user: User, decider: str) -> Waiting:
+def _row(case: dict[str, Any], thought: Assessment | None, titles: dict[int, str], user: User) -> Waiting:
     return Waiting(
         id=case["pk"],
         client=case["client__name"],
@@ -119,9 +112,9 @@ def _row(case: dict[str, Any], thought: Assessment | None, titles: dict[int, str
         round=case["round"],
         excerpt=case["excerpt"][:EXCERPT],
         cut=len(case["excerpt"]) > EXCERPT,
-        claimed_by=case["reader"] if case["live"] else "",
-        mine=bool(case["live"]) and case["claimed_by_id"] == user.pk,
-        barred=case["earlier"] == decider,
+        claimed_by=case["reader"] if case["is_claimed"] else "",
+        mine=bool(case["is_claimed"]) and case["claimed_by_id"] == user.pk,
+        barred=case["barred"],
         violation=thought is not None and thought.violation,
         confidence=thought.confidence if thought else None,
         policies=[titles.get(f.get("version"), f["slug"]) for f in thought.findings] if thought else (),

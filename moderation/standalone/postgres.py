@@ -28,11 +28,13 @@ from moderation.standalone.cluster import (
     Progress,
     binaries,
     create_cluster,
+    failure,
     make_private,
     owner,
     run_as,
 )
-from moderation.standalone.datadir import DataDir, flock, open_private
+from moderation.standalone.datadir import FULL, DataDir, cannot, flock, open_private
+from moderation.standalone.signals import held_back
 
 if sys.platform != "win32":
     import fcntl
@@ -54,6 +56,21 @@ SETTINGS = {
     "lc_messages": "C",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Statements carry what people wrote. An error goes to whoever asked, and not to the log; of what is logged all the
+    # same (a process that was killed) `terse` leaves out the statement. Given at every start, so to old clusters too.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_statement": "none",
+    "log_duration": "off",
+    "log_min_duration_statement": "-1",
+    "log_min_duration_sample": "-1",
+    "log_transaction_sample_rate": "0",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "debug_print_parse": "off",
+    "debug_print_rewritten": "off",
+    "debug_print_plan": "off",
 }
 
 
@@ -67,6 +84,7 @@ class EmbeddedPostgres:
         self._use: int | None = None
         self._log_offset = 0
         self._started = False
+        self._was_there = False
 
     def running(self) -> bool:
         return self._postmaster() is not None
@@ -87,9 +105,12 @@ class EmbeddedPostgres:
                 if self._started:
                     self._terminate()
                 self._release()
+                if isinstance(error, OSError) and error.errno in FULL:
+                    raise cannot(self.datadir.path, "cannot hold the database", error) from error
                 if isinstance(error, OSError | subprocess.SubprocessError):
                     raise PostgresError(f"The embedded PostgreSQL of {self.datadir.path} failed: {error}.") from error
                 raise
+            self._was_there = True
         return self._started
 
     def stop(self) -> None:
@@ -99,10 +120,22 @@ class EmbeddedPostgres:
 
     def leave(self) -> None:
         """Stop using the server, and stop it if nobody else uses it."""
+        if not self._was_there:
+            return  # it never came to that: what runs now is others'
         with flock(self.datadir.path / "postgres.lock"):
             if self._is_last_user() and not self._has_other_clients():
                 self._terminate()
             self._release()
+
+    def stop_unless_used(self) -> bool:
+        """For whoever is about to remove it: false, and nothing done, if somebody uses it."""
+        with flock(self.datadir.path / "postgres.lock"):
+            self._use = open_private(self.datadir.path / "postgres.users")
+            free = self._is_last_user() and not (self.running() and self._has_other_clients())
+            if free:
+                self._terminate()
+            self._release()
+        return free
 
     def ensure_database(self) -> None:
         with self._connect() as connection:
@@ -117,13 +150,13 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_PATIENCE
         while not self._answers():
             if time.monotonic() > deadline:
-                raise PostgresError(f"PostgreSQL does not answer; the end of {self.log} says:\n{self._last_words()}")
+                raise failure("PostgreSQL does not answer", self.log, self._last_words())
             if self._is_out_of_reach():
                 self._terminate()
             if self._server is not None and self._server.poll() is not None:
                 words = self._last_words()
                 if self._started and not any(passing in words for passing in PASSING):
-                    raise PostgresError(f"PostgreSQL did not start; the end of {self.log} says:\n{words}")
+                    raise failure("PostgreSQL did not start", self.log, words)
                 self._server = None
                 time.sleep(0.05)
             if self._server is None and not self.running():
@@ -135,12 +168,12 @@ class EmbeddedPostgres:
     def _spawn(self, server_user: tuple[int, int]) -> None:
         self._clear_remains()
         settings = {**SETTINGS, "unix_socket_directories": str(self.socket.parent)}
-        command = [binaries() / "postgres", "-D", os.path.realpath(self.cluster)]
+        command: list[Any] = [binaries() / "postgres", "-D", os.path.realpath(self.cluster)]
         self._log_offset = self.log.stat().st_size if self.log.exists() else 0
         self._started = True
-        self._server = run_as(
-            server_user, [*command, *(f"--{name}={value}" for name, value in settings.items())], self.log
-        )
+        command += [f"--{name}={value}" for name, value in settings.items()]
+        with held_back():
+            self._server = run_as(server_user, command, self.log)
 
     def _terminate(self) -> None:
         postmaster = self._postmaster()
@@ -278,8 +311,8 @@ class EmbeddedPostgres:
 def serve(datadir: DataDir, progress: Progress | None = None, *, own: bool = False) -> Iterator[EmbeddedPostgres]:
     """Have a server while the block runs. `own` (the demo) stops it afterwards even if it ran before."""
     server = EmbeddedPostgres(datadir)
-    server.start(progress)
     try:
+        server.start(progress)
         yield server
     finally:
         if own:

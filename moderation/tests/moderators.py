@@ -39,7 +39,8 @@ class Moderator:
         return {name: hidden(page, name) for name in ("claim_token", "version")}
 
     def decide(self, case_id: str, **fields: Any) -> Any:
-        said = {"outcome": "violation", "actions": ["remove_content"], "reason": "Rude.", "note": "mine", **fields}
+        said = {"outcome": "violation", "actions": ["remove_content"], "policies": ["harassment"], "reason": "Rude."}
+        said |= {"note": "mine", **fields}
         if "claim_token" not in said:
             said = {**self.ticket(case_id), **said}
         return self.do("decide", case_id, **said)

@@ -13,11 +13,13 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from moderation.models import Client, Role, User
+from moderation.rights import Actor
 from moderation.services.agent import runs
 from moderation.services.desk import clients
 from moderation.services.orders import delivery, notices
 from moderation.services.post import outbox
 from moderation.services.story import legs
+from moderation.states import Door
 
 MILD = "What a lovely morning for a walk along the river with my old dog."
 RUDE = "You are a loser, nobody likes you."
@@ -34,6 +36,11 @@ def ben() -> User:
 
 def sue() -> User:
     return User.objects.get_or_create(username="sue", defaults={"role": Role.SUPERVISOR})[0]
+
+
+def console(user: User) -> Actor:
+    """Somebody at the console."""
+    return Actor.of_user(user, Door.CONSOLE)
 
 
 @dataclass
@@ -69,9 +76,8 @@ class App:
         return answer.json()
 
     def decide(self, case_id: str, *actions: Any, by: str = "Ana", outcome: str = "violation", **fields: Any) -> Any:
-        return self.post(
-            f"cases/{case_id}/resume/", {"outcome": outcome, "actions": list(actions), "decided_by": by, **fields}
-        )
+        said = {"outcome": outcome, "actions": list(actions), "decided_by": by, "reason": "It breaks a rule.", **fields}
+        return self.post(f"cases/{case_id}/resume/", said)
 
     def roll_back(self, case_id: str, **fields: Any) -> Any:
         return self.post(f"cases/{case_id}/rollback/", {"reason": "An appeal.", "requested_by": "Sue", **fields})
@@ -87,7 +93,7 @@ class App:
 
 def app(*, webhook_url: str = "", name: str = "") -> App:
     """A new client app with all scopes."""
-    new = clients.create(name or f"app-{uuid.uuid4()}", webhook_url=webhook_url)
+    new = clients.create(name or f"app-{uuid.uuid4()}", by=Actor.operator(), webhook_url=webhook_url)
     return App(new.client, new.api_key, new.webhook_secret)
 
 

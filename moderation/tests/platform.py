@@ -21,13 +21,15 @@ class Platform:
     """Receives webhooks: orders as (webhook-id, document) in `received`, other notices in `notices`; `times`: what the
     signatures of all say, in seconds.
 
-    `behave` may be replaced: it gets the document and gives (status, body); status 0 cuts the line unanswered."""
+    `behave` may be replaced: it gets the document and gives (status, body); status 0 cuts the line unanswered.
+    `headers` go with every answer."""
 
     def __init__(self) -> None:
         self.secret = ""
         self.received: list[tuple[str, dict[str, Any]]] = []
         self.notices: list[dict[str, Any]] = []
         self.times: list[int] = []
+        self.headers: dict[str, str] = {}
         self.behave: Callable[[dict[str, Any]], Answer] = lambda document: (200, b"")
         self._changed = threading.Condition()
         platform = self
@@ -52,6 +54,8 @@ class Platform:
                     self.close_connection = True
                     return
                 self.send_response(status)
+                for name, value in platform.headers.items():
+                    self.send_header(name, value)
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

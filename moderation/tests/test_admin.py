@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from moderation.models import ApiKey, Case, Client, IdempotentAnswer, Policy, PolicyVersion, Role, User, Worker
+from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.services.record import audit
 from moderation.tests.people import App, ana, sue, work
@@ -138,7 +139,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(everything: App) -> N
         case_id = everything.start(f"You are a loser {number}", report={"reporter_id": "r", "reason": "x"})
         work()
         everything.decide(case_id, "remove_content", "warn_author", by="Cleo")
-        clients.create(f"app {number}")
+        clients.create(f"app {number}", by=Actor.operator())
         User.objects.create(username=f"u{number}")
     work()
     audit.seal()

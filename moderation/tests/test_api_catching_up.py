@@ -9,11 +9,9 @@ import pytest
 from django.db.models.functions import Now
 
 from moderation.models import Notice, Order
-from moderation.rights import Actor
 from moderation.services.orders import announcements, delivery
-from moderation.states import Door
 from moderation.tests.api_answers import assert_problem
-from moderation.tests.people import RUDE, App, app, enforced, sue, work
+from moderation.tests.people import RUDE, App, app, console, enforced, sue, work
 from moderation.tests.platform import Platform
 
 # --- pull mode ---------------------------------------------------------------------------------------------------
@@ -74,18 +72,18 @@ def test_a_failed_order_is_sent_again_under_the_same_id_unless_it_is_superseded(
     assert client_app.statuses(case_id) == [("remove_content", "failed")]
     platform.behave = lambda document: (200, b"")
     order = Order.objects.get()
-    delivery.replay(order.pk, by=Actor.of_user(sue(), Door.ADMIN))
+    delivery.replay(order.pk, by=console(sue()))
     work()
     assert client_app.statuses(case_id) == [("remove_content", "applied")]
     assert set(platform.tries()) == {str(order.pk)}
     with pytest.raises(IllegalMove):
-        delivery.replay(order.pk, by=Actor.of_user(sue(), Door.ADMIN))
+        delivery.replay(order.pk, by=console(sue()))
     Order.objects.update(status="failed")
     client_app.roll_back(case_id)
     work()
     Order.objects.filter(direction="apply").update(status="failed")
     with pytest.raises(IllegalMove) as refused:
-        delivery.replay(order.pk, by=Actor.of_user(sue(), Door.ADMIN))
+        delivery.replay(order.pk, by=console(sue()))
     assert refused.value.code == "superseded"
 
 

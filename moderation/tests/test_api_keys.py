@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from moderation.models import Case
+from moderation.rights import Actor
 from moderation.tests.api_answers import GOOD, assert_problem
 from moderation.tests.people import App, app, work
 
@@ -89,7 +90,9 @@ def test_without_a_live_key_it_is_401(client_app: App, key: str) -> None:
 def test_a_key_without_the_scope_is_403(client_app: App) -> None:
     from moderation.services.desk import clients
 
-    reader = App(client_app.client, clients.new_key(client_app.client, scopes=["cases:read"]), "")
+    reader = App(
+        client_app.client, clients.new_key(client_app.client.pk, by=Actor.operator(), scopes=["cases:read"]), ""
+    )
     assert_problem(reader.post("cases/", GOOD), 403, "scope_missing")
     assert reader.get("cases/").status_code == 200
 

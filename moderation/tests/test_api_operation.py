@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from moderation.models import ApiKey, Client, Event, Run
+from moderation.rights import Actor
 from moderation.services.desk import clients, limits
 from moderation.tests.api_answers import GOOD, assert_problem, pointers
 from moderation.tests.people import RUDE, App, app, enforced, work
@@ -33,14 +34,14 @@ def test_a_key_that_calls_too_often_is_told_when_to_come_back(client_app: App) -
 
 def test_a_rotated_key_lives_on_for_its_overlap(client_app: App) -> None:
     old = ApiKey.objects.get()
-    new = App(client_app.client, clients.rotate_key(old), "")
+    new = App(client_app.client, clients.rotate_key(old.pk, by=Actor.operator()), "")
     assert (client_app.get("cases/").status_code, new.get("cases/").status_code) == (200, 200)
     ApiKey.objects.filter(pk=old.pk).update(expires_at=Now())
     assert (client_app.get("cases/").status_code, new.get("cases/").status_code) == (401, 200)
 
 
 def test_two_secrets_sign_while_one_is_rotated(client_app: App, platform: Platform) -> None:
-    new = clients.rotate_secret(client_app.client)
+    new = clients.rotate_secret(client_app.client.pk, by=Actor.operator())
     enforced(client_app, "remove_content")  # the platform still verifies with the old one
     platform.secret = new
     enforced(client_app, "remove_content")

@@ -11,6 +11,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from moderation.models import Client, Event, Scope, Seal
+from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.services.record import audit
 from moderation.tests.people import App, app
@@ -67,7 +68,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(database: None, arguments: li
 def test_the_kept_client_is_the_same_again_whatever_happened_to_it(database: None, settings: Settings) -> None:
     settings.ALLOW_LOOPBACK_WEBHOOKS = True
     made = app(name="kept", webhook_url="http://127.0.0.1:1/")
-    again = {"api_key": made.api_key, "webhook_secret": made.secret}
+    again = {"api_key": made.api_key, "webhook_secret": made.secret, "by": Actor.operator()}
     Client.objects.update(is_active=False, webhook_secret="lost")
     made.client.keys.update(revoked_at="2020-01-01T00:00:00Z")
     clients.ensure("kept", webhook_url="http://127.0.0.1:2/", **again)
@@ -75,7 +76,7 @@ def test_the_kept_client_is_the_same_again_whatever_happened_to_it(database: Non
     assert (client.webhook_url, client.webhook_secret) == ("http://127.0.0.1:2/", made.secret)
     assert clients.authenticate(made.api_key) is not None
     with pytest.raises(ValueError, match="form"):
-        clients.ensure("kept", api_key="gk_x", webhook_secret=made.secret, webhook_url="")
+        clients.ensure("kept", webhook_url="", **{**again, "api_key": "gk_x"})
 
 
 def test_the_history_is_sealed_and_verified(client_app: App) -> None:

@@ -12,7 +12,7 @@ from moderation.errors import Conflict
 from moderation.models import Case, Decision
 from moderation.services.story import review
 from moderation.tests.moderators import Moderator, end_the_undo_window, hidden, lose_the_claim
-from moderation.tests.people import App, ana, ben, sue, work
+from moderation.tests.people import App, ana, ben, console, sue, work
 from moderation.tests.platform import Platform
 
 pytest_plugins = ["moderation.tests.moderators"]
@@ -57,6 +57,7 @@ def test_a_lost_claim_keeps_everything_typed_and_is_claimed_again(case_id: str) 
     assert "Your claim has run out" in page
     assert "I had &lt;typed&gt; this.</textarea>" in page
     typed = {"outcome": "violation", "actions": ["remove_content"], "policies": ["harassment"], "note": "I had <typed>"}
+    typed["reason"] = "Rude."
     page = moderator.do("claim", case_id, **typed).content.decode()
     assert "I had &lt;typed&gt;</textarea>" in page
     assert re.search(r'value="harassment" checked', page)
@@ -75,7 +76,7 @@ def test_a_heartbeat_renews_ones_own_claim_and_never_takes_one(case_id: str) -> 
     lose_the_claim(case_id)
     assert moderator.do("heartbeat", case_id, claim_token=token).status_code == 204
     with pytest.raises(Conflict):
-        review.claim(uuid.UUID(case_id), ben())
+        review.claim(uuid.UUID(case_id), by=console(ben()))
     moderator.do("release", case_id)
     answer = moderator.do("heartbeat", case_id, claim_token=token)
     assert answer.status_code == 409
@@ -203,10 +204,10 @@ def test_undo_gives_the_case_back_to_the_same_person(case_id: str, platform: Pla
     assert re.search(r'data-seconds="(9|10)"', moderator.decide(case_id).content.decode())
     assert "data-seconds" not in Moderator(ben()).look(case_id).content.decode()
     assert 'id="decision-form"' in moderator.do("undo", case_id).content.decode()
-    assert moderator.decide(case_id, actions=["label_content"]).status_code == 200
+    assert moderator.decide(case_id, actions=["limit_visibility"]).status_code == 200
     end_the_undo_window(case_id)
     work()
-    assert platform.actions == ["label_content"]
+    assert platform.actions == ["limit_visibility"]
     assert Decision.objects.filter(withdrawn_at=None).count() == 1
 
 
@@ -254,4 +255,4 @@ def test_the_first_decider_sees_that_somebody_else_must_look(case_id: str, clien
     assert Moderator(ana()).browser.post("/console/next/")["Location"] == "/console/"
     assert second.browser.post("/console/next/")["Location"] == f"/console/cases/{case_id}/"
     assert "Round 2: a second look" in second.look(case_id).content.decode()
-    assert second.decide(case_id, outcome="no_violation", actions=[]).status_code == 302
+    assert second.decide(case_id, outcome="no_violation", actions=[], policies=[]).status_code == 302

@@ -270,6 +270,6 @@ def test_a_failed_start_shows_what_the_server_said(datadir: DataDir) -> None:
     server.start()
     server.stop()
     (server.cluster / "PG_VERSION").write_text("12\n")
-    with pytest.raises(PostgresError, match="initialized by PostgreSQL version 12"):
+    with pytest.raises(PostgresError, match="database files are incompatible with server"):
         server.start()
     assert not server.running()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
+import zlib
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +18,9 @@ from moderation.services import chores as housekeeping
 from moderation.services.orders import closing, delivery, webhooks
 from moderation.services.post import outbox
 from moderation.services.story import legs, review
+from moderation.services.story.rulings import Ruling
 from moderation.states import OrderStatus
-from moderation.tests.people import App, ben, work
+from moderation.tests.people import App, ben, console, work
 from moderation.tests.platform import Platform
 
 
@@ -85,6 +88,43 @@ def test_the_clients_own_word_is_honoured(client_app: App, platform: Platform, r
     case_id = decided(client_app, "remove_content")
     assert client_app.statuses(case_id) == [("remove_content", result)]
     assert client_app.case(case_id)["status"] == "completed"
+
+
+PACKED = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "Deflate": lambda body: zlib.compress(body, wbits=-zlib.MAX_WBITS),
+    "identity": bytes,
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_packed_answer_is_understood(client_app: App, platform: Platform, encoding: str) -> None:
+    said = PACKED[encoding](b'{"result": "refused", "detail": "A partner."}')
+    platform.behave = lambda document: (200, said)
+    platform.headers = {"content-encoding": encoding}
+    assert client_app.statuses(decided(client_app, "remove_content")) == [("remove_content", "refused")]
+    assert Order.objects.get().detail == "A partner."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", b"whatever"),
+        ("gzip", b"not packed at all"),
+        ("gzip", gzip.compress(b"{" + b" " * 50_000_000)),
+        ("gzip, br", b"\x1f\x8b"),
+        ("gzip", gzip.compress(b'{"result": "refused"}')[:20]),
+    ],
+    ids=["unknown", "not packed", "a bomb", "twice", "cut"],
+)
+def test_a_packed_answer_that_cannot_be_read_confirms(
+    client_app: App, platform: Platform, encoding: str, body: bytes
+) -> None:
+    platform.behave = lambda document: (200, body)
+    platform.headers = {"content-encoding": encoding}
+    assert client_app.statuses(decided(client_app, "remove_content")) == [("remove_content", "applied")]
 
 
 @pytest.mark.parametrize(
@@ -344,12 +384,12 @@ def test_an_undone_second_decision_leaves_the_first_in_force(client_app: App, pl
     first = decided(client_app, "remove_content")
     client_app.roll_back(first, keep_in_force=True)
     work()
-    case = review.claim(uuid.UUID(first), ben())
-    ruling = review.Ruling(outcome="no_violation")
-    review.decide_in_console(case.pk, ben(), ruling, claim_token=str(case.claim_token), version=case.version)
+    case = review.claim(uuid.UUID(first), by=console(ben()))
+    ruling = Ruling(outcome="no_violation")
+    review.decide(case.pk, ruling, by=console(ben()), claim_token=str(case.claim_token))
     work()
     assert client_app.case(first)["decision"]["decided_by"] == "ben", "its undo window is open"
-    review.undo(case.pk, ben())
+    review.undo(case.pk, by=console(ben()))
     told = client_app.case(first)
     assert (told["status"], told["round"], told["decision"]["decided_by"]) == ("pending_review", 2, "Ana")
     assert platform.actions == ["remove_content"]

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from moderation.demo import catch_up
-from moderation.demo.client import Effect
+from moderation.demo.client import Effect, Standing
 from moderation.demo.models import Appeal, Author, Receipt
 from moderation.demo.notices import keep_appeal, take_note
 from moderation.demo.orders import Order, obey
@@ -65,12 +65,13 @@ def test_a_suspension_s_webhook_and_the_catch_up_at_once_do_not_deadlock(
     end = timezone.now() + timedelta(days=7)
     ids = {"case_id": "case-1", "decision_id": "decision-1"}
     effect = Effect(action="suspend_author", order_id="order-1", expires_at=end, **ids)
-    order = Order(type="action.apply", action="suspend_author", content_id="", author_id="kevin", expires_at=end, **ids)
+    about = {"content_id": "", "author_id": "kevin", "sequence": 1, "expires_at": end, **ids}
+    order = Order(type="action.apply", action="suspend_author", **about)  # type: ignore[arg-type]
     has_the_author, may_go_on = threading.Event(), threading.Event()
 
     class Api:
-        def effects(self, **about: Any) -> list[Effect]:
-            return [effect]
+        def effects(self, **about: Any) -> Standing:
+            return Standing(effects=[effect], sequence=1)
 
     suspension = catch_up._suspension
 

@@ -57,7 +57,39 @@ def test_the_environment_sets_no_proxy(start, monkeypatch):
 
 
 def test_a_compressed_body_stays_as_it_is(start):
-    assert send(start(says("200 OK\r\nContent-Encoding: gzip", b"\x1f\x8bxx")).url).body == b"\x1f\x8bxx"
+    answer = send(start(says("200 OK\r\nContent-Encoding: gzip", b"\x1f\x8bxx")).url)
+    assert answer == Answer(200, b"\x1f\x8bxx", "gzip")
+
+
+def test_nothing_is_sent_after_the_moment_it_is_no_longer_ours(start, dialled):
+    server = start(says("200 OK"))
+    error = refusal(server.url, not_after=time.monotonic())
+    assert (error.code, error.sent, dialled, server.requests) == ("timeout", False, [], [])
+
+
+def test_a_moment_that_passes_after_the_connection_is_made_still_stops_the_request(start, monkeypatch):
+    server = start(says("200 OK"))
+    connect, clock = socket.socket.connect, time.monotonic
+
+    def slowly(sock, target):
+        connect(sock, target)
+        monkeypatch.setattr(outbound.time, "monotonic", lambda: clock() + 60)  # as if it had been stopped just here
+
+    monkeypatch.setattr(socket.socket, "connect", slowly)
+    error = refusal(server.url, not_after=clock() + 30)
+    assert (error.code, error.sent) == ("timeout", False)
+    server.done.wait(5)
+    assert all(not request for request in server.requests)
+
+
+def test_an_error_tells_whether_something_was_sent(start):
+    def vanish(sock: socket.socket) -> None:
+        sock.shutdown(socket.SHUT_RDWR)
+
+    assert refusal(start(vanish).url).sent
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert not refusal(f"http://127.0.0.1:{port}/").sent
 
 
 def test_each_call_has_its_own_connection_and_sends_no_cookie(start, dialled):

@@ -12,67 +12,26 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from moderation.errors import IllegalMove
 from moderation.models import Attempt, Case, Client, Event, Order
 from moderation.models.work import Taken
-from moderation.rights import Actor
 from moderation.services.orders import closing, delivery, webhooks
 from moderation.services.orders.webhooks import Reply
 from moderation.services.post import outbox
-from moderation.states import Door, OrderStatus
+from moderation.states import OrderStatus
 from moderation.tests.moderators import Moderator
 from moderation.tests.people import WORK, App, app, sue, work
-from moderation.tests.platform import Obedient, Platform
+from moderation.tests.platform import Obedient
+from moderation.tests.stopped import days, decided, lands, let_leases_run_out, rolled_back, taken
 
 LOST = Reply(None, "The connection broke.")
 
 
 @pytest.fixture
-def platform() -> Iterator[Platform]:
+def platform() -> Iterator[Obedient]:
+    """In place of the usual one: it does what it is told."""
     running = Obedient()
     yield running
     running.close()
-
-
-def days(number: int) -> dict[str, Any]:
-    return {"action": "suspend_author", "params": {"days": number}}
-
-
-def decided(client_app: App, *actions: Any, by: str = "Ana", case_id: str = "", **fields: Any) -> str:
-    """A case about author-1, decided; its orders are planned and not delivered."""
-    if not case_id:
-        case_id = client_app.start(**fields)
-        work()
-    answer = client_app.decide(case_id, *actions, by=by, reason="Rude.")
-    assert answer.status_code == 202, answer.content
-    for offer in outbox.claim(starts_at_once=8):
-        if offer.kind == "resume":
-            WORK[offer.kind](offer.id)
-    return case_id
-
-
-def taken(case_id: str, **which: Any) -> Order:
-    """An order that a worker has in hand, which then stands still until its lease is over."""
-    order = delivery.take(Order.objects.get(case_id=case_id, **which).pk)
-    assert order is not None
-    return order
-
-
-def let_leases_run_out() -> None:
-    Order.objects.filter(lease_until__gt=Now()).update(lease_until=Now())
-    Order.objects.update(published_until=None, due_at=Now())
-
-
-def rolled_back(client_app: App, case_id: str) -> None:
-    assert client_app.roll_back(case_id).status_code == 202
-    work()
-    let_leases_run_out()
-    work()
-
-
-def lands(order: Order) -> None:
-    """The worker goes on, past the last look at its lease: the order is posted, and what came of it is recorded."""
-    delivery.record(order, webhooks.post(order.client, order.pk, order.notice.document))
 
 
 def landed_late(client_app: App, *actions: Any) -> tuple[str, Order]:
@@ -376,37 +335,3 @@ def test_a_client_that_confirms_what_was_reversed_meanwhile_is_told_to_reverse_i
     puller.post(f"orders/{fetched['id']}/confirm/", {"result": "applied"})
     assert Order.objects.count() == 3, "a second confirmation changes nothing"
     assert Case.objects.get().status == "pending_review"
-
-
-# --- a client that is not active ---------------------------------------------------------------------------------
-
-
-def test_a_deactivated_clients_orders_fail_and_its_cases_go_on(client_app: App, platform: Obedient) -> None:
-    back = decided(client_app, "label_content")
-    work()
-    enforced = decided(client_app, "remove_content", "warn_author")
-    in_hand = taken(enforced, action="remove_content")
-    client_app.roll_back(back)
-    Client.objects.update(is_active=False)
-    for offer in outbox.claim(starts_at_once=8):
-        WORK[offer.kind](offer.id)
-    assert delivery.give_up_for_the_inactive() == 2, "what is in the air is left alone"
-    delivery.record(in_hand, LOST)
-    assert delivery.give_up_for_the_inactive() == 1
-    assert delivery.give_up_for_the_inactive() == 0
-    assert dict(Case.objects.values_list("pk", "status")) == {
-        Case.objects.get(pk=enforced).pk: "completed",
-        Case.objects.get(pk=back).pk: "pending_review",
-    }
-    assert not Order.objects.exclude(status="failed").exists()
-    assert "deactivated" in Order.objects.filter(case_id=enforced)[0].last_error
-    with pytest.raises(IllegalMove) as refused:
-        delivery.replay(Order.objects.filter(case_id=enforced)[0].pk, by=Actor.of_user(sue(), Door.ADMIN))
-    assert refused.value.code == "inactive"
-    Client.objects.update(is_active=True)
-    work()
-    assert len(platform.actions) == 1, "nothing is sent by itself"
-    for order in Order.objects.filter(case_id=enforced).order_by("place"):
-        delivery.replay(order.pk, by=Actor.of_user(sue(), Door.ADMIN))
-    work()
-    assert platform.actions[1:] == ["remove_content", "warn_author"]

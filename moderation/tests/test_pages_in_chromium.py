@@ -21,7 +21,7 @@ from moderation.console import login_links
 from moderation.models import Appeal, User
 from moderation.services.story import review
 from moderation.tests.installing import provide
-from moderation.tests.people import RUDE, THREAT, App, ana, ben, sue, work
+from moderation.tests.people import RUDE, THREAT, App, ana, ben, console, sue, work
 from moderation.tests.platform import Platform
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -171,12 +171,12 @@ def test_a_claim_lost_while_typing_keeps_every_word(live: str, browser: Any, cas
     desk.press("a")
     desk.page.fill("#note", "What I thought.")
     lose_the_claim(cases[0])
-    review.claim(uuid.UUID(cases[0]), ben())
+    review.claim(uuid.UUID(cases[0]), by=console(ben()))
     beat = "document.querySelector('[data-beat]').dispatchEvent(new Event('guardian:beat'))"
     desk.page.evaluate(beat)
     assert "ben is reading this case" in desk.text(".panel")
     assert desk.page.input_value("#note") == "What I thought."
-    review.release(uuid.UUID(cases[0]), ben())
+    review.release(uuid.UUID(cases[0]), by=console(ben()))
     desk.page.click("#decide")
     assert "Your claim has run out" in desk.text("#panel-title:text('run out')")
     desk.page.click(".panel .go")
@@ -210,7 +210,7 @@ def test_somebody_who_is_logged_out_meanwhile_keeps_what_they_typed(live: str, b
 def test_what_others_do_shows_by_itself_while_nothing_is_typed(live: str, browser: Any, cases: list[str]) -> None:
     desk = Desk(browser, live, ana())
     desk.go(f"/console/cases/{cases[0]}/")
-    review.claim(uuid.UUID(cases[0]), ben())
+    review.claim(uuid.UUID(cases[0]), by=console(ben()))
     desk.page.evaluate("document.querySelector('[data-tick]').dispatchEvent(new Event('guardian:tick'))")
     desk.see("#decision p:text('ben is reading this case')")
     assert desk.complaints == []

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from moderation.models import Case, Client, Order
 from moderation.rights import Actor
-from moderation.services.orders import delivery, webhooks
+from moderation.services.orders import delivery, giving_up, webhooks
 from moderation.services.post import outbox
 from moderation.services.story import legs
 from moderation.states import Door
@@ -110,20 +110,20 @@ def test_what_was_listed_and_not_confirmed_for_72_hours_has_failed(puller: App) 
     case_id = enforced(puller, "remove_content")
     assert listed(puller) == ["remove_content"]
     Order.objects.update(listed_at=Now() - webhooks.GIVE_UP_AFTER + timedelta(seconds=30))
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
     Order.objects.update(listed_at=Now() - webhooks.GIVE_UP_AFTER)
-    assert delivery.give_up_unconfirmed() == 1
+    assert giving_up.give_up_unconfirmed() == 1
     assert puller.statuses(case_id) == [("remove_content", "failed")]
     assert puller.case(case_id)["status"] == "completed"
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
 
 
 def test_what_was_never_listed_waits_and_then_has_its_72_hours(puller: App) -> None:
     case_id = enforced(puller, "remove_content")
     Order.objects.update(due_at=Now() - timedelta(days=30), created_at=Now() - timedelta(days=30))
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
     assert listed(puller) == ["remove_content"]
-    assert delivery.give_up_unconfirmed() == 0, "it was first seen just now"
+    assert giving_up.give_up_unconfirmed() == 0, "it was first seen just now"
     assert puller.case(case_id)["status"] == "enforcing"
 
 
@@ -131,11 +131,11 @@ def test_a_replayed_order_has_its_72_hours_anew(puller: App) -> None:
     enforced(puller, "remove_content")
     listed(puller)
     Order.objects.update(listed_at=Now() - webhooks.GIVE_UP_AFTER)
-    delivery.give_up_unconfirmed()
+    giving_up.give_up_unconfirmed()
     delivery.replay(Order.objects.get().pk, by=Actor.of_user(sue(), Door.ADMIN))
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
     assert listed(puller) == ["remove_content"]
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
 
 
 # --- it is said --------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_an_address_set_later_delivers_what_was_listed_and_gives_it_72_hours(
     work()
     order = Order.objects.get(action="remove_content")
     assert (order.attempts, order.status) == (1, "planned")
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
     window = Order.objects.filter(pk=order.pk, first_tried_at__gt=Now() - timedelta(minutes=1))
     assert window.exists(), "the webhook's 72 hours began with its first try"
     platform.behave = lambda document: (200, b"")
@@ -189,10 +189,10 @@ def test_without_its_address_a_client_sees_at_once_what_waited_for_the_next_try(
     Order.objects.update(due_at=Now() + timedelta(hours=6), first_tried_at=Now() - timedelta(hours=71, minutes=59))
     assert listed(client_app) == [], "its next try is due in six hours"
     Client.objects.update(webhook_url="")
-    assert delivery.give_up_unconfirmed() == 0
+    assert giving_up.give_up_unconfirmed() == 0
     assert listed(client_app) == ["remove_content"]
     Order.objects.update(first_tried_at=Now() - timedelta(hours=73))
-    assert delivery.give_up_unconfirmed() == 0, "it was listed just now"
+    assert giving_up.give_up_unconfirmed() == 0, "it was listed just now"
     order = Order.objects.get()
     client_app.post(f"orders/{order.pk}/confirm/", {"result": "applied"})
     assert Case.objects.get(pk=case_id).status == "completed"

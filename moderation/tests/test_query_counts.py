@@ -17,7 +17,7 @@ from moderation.tests.platform import Platform
 QUERIES = {
     "start": 10,
     "start with an idempotency key": 15,
-    "accept a decision": 19,
+    "accept a decision": 18,
     "resume leg": 15,
     "deliver": 12,
     "accept a rollback": 13,

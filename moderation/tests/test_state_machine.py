@@ -28,10 +28,10 @@ from moderation.services.orders import closing
 from moderation.services.post import outbox
 from moderation.services.record import audit
 from moderation.services.story import review
-from moderation.services.story.review import Ruling
+from moderation.services.story.rulings import Ruling
 from moderation.states import TERMINAL, Status
 from moderation.tests.environment import empty_database
-from moderation.tests.people import WORK, App, ana, app, ben, sue
+from moderation.tests.people import WORK, App, ana, app, ben, console, sue
 from moderation.tests.platform import Platform
 
 EXAMPLES, STEPS, CASES = 25, 25, 3
@@ -210,13 +210,13 @@ class Moderation(RuleBasedStateMachine):
     def claim(self, case: Modelled, by: str) -> None:
         status = self._status(case)
         good = status == Status.PENDING_REVIEW and case.claimed_by in ("", by) and self._first_decider(case) != by
-        assert self._allowed(lambda: review.claim(UUID(case.id), self.users[by])) == good
+        assert self._allowed(lambda: review.claim(UUID(case.id), by=console(self.users[by]))) == good
         if good:
             case.claimed_by = by
 
     def release_all(self, by: str) -> None:
         for case in self.cases:
-            review.release(UUID(case.id), self.users[by])
+            review.release(UUID(case.id), by=console(self.users[by]))
             if case.claimed_by == by or by == "sue":
                 case.claimed_by = ""
 
@@ -225,16 +225,14 @@ class Moderation(RuleBasedStateMachine):
         if case is None:
             return
         row, by = Case.objects.get(pk=case.id), case.claimed_by
-        ruling = Ruling("violation", actions)
-        made = review.decide_in_console(
-            row.pk, self.users[by], ruling, claim_token=str(row.claim_token), version=row.version
-        )
+        ruling = Ruling("violation", actions, ["harassment", "sexual", "threats"], "It breaks rules.")
+        made = review.decide(row.pk, ruling, by=console(self.users[by]), claim_token=str(row.claim_token))
         case.claimed_by = ""
         self._ruled(case, str(made.pk), by, actions, waits=True)
 
     def undo(self, case: Modelled, by: str) -> None:
         good = case.live is not None and case.live.waits and case.live.by == by
-        assert self._allowed(lambda: review.undo(UUID(case.id), self.users[by])) == good
+        assert self._allowed(lambda: review.undo(UUID(case.id), by=console(self.users[by]))) == good
         if good:
             assert case.live is not None
             del case.ruled[case.round]

@@ -9,6 +9,7 @@ import hmac
 from django.contrib.auth.hashers import make_password
 
 from moderation.models import Client, Role, User
+from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.standalone.datadir import Secrets
 
@@ -43,7 +44,11 @@ def have_people(secrets: Secrets) -> list[User]:
 def have_forum(secrets: Secrets, *, url: str) -> Client:
     """The forum as a client app whose webhooks arrive at this start's address."""
     return clients.ensure(
-        FORUM, api_key=secrets.api_key, webhook_secret=secrets.webhook_secret, webhook_url=url + WEBHOOK_PATH
+        FORUM,
+        by=Actor.operator(),
+        api_key=secrets.api_key,
+        webhook_secret=secrets.webhook_secret,
+        webhook_url=url + WEBHOOK_PATH,
     )
 
 

@@ -13,14 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from django.db import transaction
-
 from moderation.demo.webhooks import NotGenuine, verified
 from moderation.models import Case, Client, Scope
 from moderation.rights import Actor
-from moderation.selectors.access import locked_case
 from moderation.services.desk import clients
 from moderation.services.story import intake, review, rollback
+from moderation.services.story.rulings import Ruling
 from moderation.standalone.datadir import Secrets
 from moderation.states import Direction, Outcome, Status
 
@@ -124,28 +122,20 @@ class Journey:
         submission = intake.Submission(
             content_id=f"once-{name}", text=TEXT, author_id=f"author-{name}", content_type="post", language="en"
         )
-        self._case = intake.start(self._client, submission, by=self._actor).case
+        self._case = intake.start(submission, by=self._actor).case
 
     def _decide(self) -> None:
-        self._rule(review.Ruling(Outcome.VIOLATION, ACTIONS, ("harassment",), "It insults a person."), by="mia")
+        self._rule(Ruling(Outcome.VIOLATION, ACTIONS, ("harassment",), "It insults a person."), by="mia")
 
     def _decide_again(self) -> None:
-        ruling = review.Ruling(Outcome.NO_VIOLATION, reason="It was a quotation.")
-        self._rule(ruling, by="noah")
+        self._rule(Ruling(Outcome.NO_VIOLATION, reason="It was a quotation."), by="noah")
         self._until(Status.COMPLETED)
 
-    def _rule(self, ruling: review.Ruling, *, by: str) -> None:
-        with transaction.atomic():
-            review.decide_over_api(
-                locked_case(self._case.pk, client=self._client), ruling, decided_by=by, by=self._actor
-            )
+    def _rule(self, ruling: Ruling, *, by: str) -> None:
+        review.decide(self._case.pk, ruling, by=self._actor.naming(by))
 
     def _roll_back(self) -> None:
-        with transaction.atomic():
-            case = locked_case(self._case.pk, client=self._client)
-            rollback.roll_back(
-                case, reason="The author says it was a quotation.", requested_by="sofia", by=self._actor.naming("sofia")
-            )
+        rollback.roll_back(self._case.pk, by=self._actor.naming("sofia"), reason="The author says it was a quotation.")
 
     # --- what must hold ------------------------------------------------------------------------------------------
 
@@ -193,7 +183,7 @@ def client_for(platform_url: str, secrets: Secrets) -> Client:
     """The client of these runs: the forum's own address must not change for one of them."""
     known = Client.objects.filter(name=NAME).first()
     if known is None:
-        return clients.create(NAME, webhook_url=platform_url, secret=secrets.webhook_secret).client
+        return clients.create(NAME, by=Actor.operator(), webhook_url=platform_url, secret=secrets.webhook_secret).client
     known.webhook_url, known.webhook_secret, known.failing_since = platform_url, secrets.webhook_secret, None
     known.is_active = True
     known.save()

@@ -15,6 +15,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from moderation.standalone.signals import held_back
 from queueing.celery import app
 from queueing.embedded import Embedded
 
@@ -92,13 +93,14 @@ class Children:
             )
         output = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            self._children[name] = subprocess.Popen(
-                [sys.executable, "-c", _TIED, "-m", "celery", "-q", "-A", "queueing", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=Path(settings.BASE_DIR),
-                env={**os.environ, "GUARDIAN_HOME": str(settings.DATA_DIR.path), "BROKER_URL": settings.BROKER_URL},
-            )
+            with held_back():
+                self._children[name] = subprocess.Popen(
+                    [sys.executable, "-c", _TIED, "-m", "celery", "-q", "-A", "queueing", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=Path(settings.BASE_DIR),
+                    env={**os.environ, "GUARDIAN_HOME": str(settings.DATA_DIR.path), "BROKER_URL": settings.BROKER_URL},
+                )
         finally:
             os.close(output)

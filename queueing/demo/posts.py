@@ -161,8 +161,8 @@ DECIDED = (
         "¡Cállate ya con tu guitarra!",
         "normal",
         (("pablo", "Solo toco por la tarde."),),
-        Ruling("mia", "Sharp, but no insult: fewer need to see it.", ("harassment",), ("limit_visibility",)),
-        appeal=Plea("pablo", "Una etiqueta no basta: lo escribe cada tarde y todos lo leen."),
+        Ruling("mia", "Sharp, but hardly an insult: fewer need to see it.", ("harassment",), ("limit_visibility",)),
+        appeal=Plea("pablo", "Mostrarlo a menos gente no basta: lo escribe cada tarde y todos lo leen."),
     ),
     Story(
         "rolf",

@@ -116,7 +116,7 @@ class Demo:
         (os.killpg if group else os.kill)(self.popen.pid, number)
         code = self.popen.wait(20)
         seconds = time.monotonic() - began
-        assert code == 0, self.errors.read_text()
+        assert code == (130 if number == signal.SIGINT else 0), self.errors.read_text()
         until(lambda: [pid for pid in family if lives(pid)], lambda left: not left, 2)
         assert self.popen.stdout is not None
         self.rest = self.popen.stdout.read()

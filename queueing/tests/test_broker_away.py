@@ -31,7 +31,7 @@ def test_while_the_broker_is_stopped_everything_is_accepted_and_carried_out_when
 
     broker.stop()
     answers = [wire.start() for _ in range(20)]
-    decide = {"outcome": "violation", "actions": ["remove_content"], "decided_by": "Ana"}
+    decide = {"outcome": "violation", "actions": ["remove_content"], "decided_by": "Ana", "reason": "Rude."}
     answers.append(wire.post(f"cases/{before}/resume/", decide))
     assert [answer.status for answer in answers] == [202] * 21
     assert wire.get(f"cases/{before}/").body["status"] == "enforcing"

@@ -59,7 +59,7 @@ def test_a_taken_port_is_said_in_one_sentence_or_passed_over(home: Path) -> None
         (["--port", "70000"], {}, "no port"),
         ([], {"ALLOWED_HOSTS": "mod.example.org"}, "for this machine only"),
         ([], {"SECRET_KEY": "change-me"}, "SECRET_KEY is a placeholder"),
-        ([], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "database cannot be used"),
+        ([], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "at 127.0.0.1:1 cannot be reached: start it"),
         ([], {"BROKER_URL": "amqp://guest:secret@127.0.0.1:1//"}, "does not answer"),
     ],
 )

@@ -17,12 +17,13 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from moderation.models import Client, Run, Worker
-from moderation.tests.people import App, until
+from moderation.models import Client, Order, Run, Worker
+from moderation.tests.people import RUDE, App, until, work
 from moderation.tests.people import app as app_of_a_client
 from moderation.tests.platform import Platform
 from queueing import checkup
 from queueing.celery import DEAD, app
+from queueing.relay import Relay
 from queueing.tests.rabbit import Node
 
 pytest_plugins = ["queueing.tests.rabbit"]
@@ -92,6 +93,7 @@ def test_a_healthy_house_has_nothing_to_mend(shop: App) -> None:
         "database",
         "migrations",
         "checkpoints",
+        "clocks",
         "broker",
         "groq",
         "langsmith",
@@ -121,9 +123,49 @@ def test_what_is_broken_is_named_with_its_mend(shop: App) -> None:
     assert "failed 5 times: ValueError: no such thing" in found["runs"]
 
 
+def test_a_clock_that_differs_from_the_databases_is_named(shop: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = timedelta(hours=1)
+    Worker.objects.create(name="here:1", threads=8, seen_at=Now(), clock=Now())
+    Worker.objects.create(name="ahead:1", threads=8, seen_at=Now(), clock=Now() + hour)
+    Worker.objects.create(name="gone:1", threads=8, seen_at=Now() - hour, clock=Now() + hour)
+    line = examine()["clocks"]
+    assert line.startswith("FAIL clocks: ahead:1 is 3600 s ahead of the database — ")
+    assert "NTP" in line
+    Worker.objects.filter(name="ahead:1").delete()
+    assert examine()["clocks"].startswith("ok")
+    right = checkup.timezone.now
+    for shift, said in ((40, "this machine is 40 s ahead of"), (-40, "this machine is 40 s behind")):
+        monkeypatch.setattr(checkup.timezone, "now", lambda shift=shift: right() + timedelta(seconds=shift))
+        assert said in str(next(iter(checkup.check_clocks())))
+
+
+def test_a_worker_tells_its_own_clock(database: None) -> None:
+    relay = Relay(lambda offer: True, threads=2)
+    relay._heartbeat()
+    worker = Worker.objects.get()
+    assert worker.clock is not None
+    assert abs(worker.clock - worker.seen_at) < timedelta(seconds=5)
+
+
 def test_a_client_without_an_address_is_in_pull_mode(shop: App) -> None:
     Client.objects.update(webhook_url="")
     assert "pull mode" in examine()["client shop"]
+
+
+def test_what_no_app_has_fetched_is_named(shop: App) -> None:
+    Client.objects.update(webhook_url="")
+    case_id = shop.start(RUDE)
+    work()
+    shop.decide(case_id, "remove_content", "warn_author", reason="Rude.")
+    work()
+    assert "orders of" not in " ".join(map(str, checkup.check_unfetched())), "it was ordered only just now"
+    Order.objects.update(due_at=Now() - timedelta(hours=2))
+    (finding,) = checkup.check_unfetched()
+    assert not finding.ok
+    assert "1 wait to be fetched, for up to 120 min" in str(finding), "one line is held up"
+    assert "GET /api/v1/orders/" in str(finding)
+    shop.get("orders/")
+    assert list(checkup.check_unfetched()) == []
 
 
 def test_services_are_asked_with_the_key(database: None, settings: Settings, service: Service) -> None:
@@ -199,5 +241,5 @@ def test_a_database_that_is_away_ends_it_quickly(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stdout.startswith("FAIL database:")
-    assert "set DATABASE_URL" in done.stdout
+    assert "start it, or correct DATABASE_URL" in done.stdout
     assert "Traceback" not in done.stderr

@@ -136,21 +136,21 @@ ENDING = {
     ),
     "the relay of manage.py relay": (
         "from queueing.relay import Relay\n"
-        "def ended(*_): raise SystemExit('a library thought it was in the main thread')\n"
+        "def ended(*_, **__): raise SystemExit('a library thought it was in the main thread')\n"
         "Relay._round = ended\n"
         "from django.core.management import call_command\n"
         "call_command('relay')\n"
     ),
     "the schedule of the embedded ending": (
         "from queueing.embedded import Embedded\n"
-        "def ended(*_): raise SystemExit('a library thought it was in the main thread')\n"
+        "def ended(*_, **__): raise SystemExit('a library thought it was in the main thread')\n"
         "Embedded._keep_schedule = ended\n"
         "Embedded().start()\n"
         "threading.Event().wait()\n"
     ),
     "the wake-up of a process that writes": (
         "from moderation.services.post import wakeup\n"
-        "def ended(*_): raise SystemExit('a library thought it was in the main thread')\n"
+        "def ended(*_, **__): raise SystemExit('a library thought it was in the main thread')\n"
         "wakeup._notify = ended\n"
         "wakeup.wake_relay()\n"
         "threading.Event().wait()\n"

@@ -16,9 +16,9 @@ from moderation.errors import IllegalMove
 from moderation.models import Case, Decision, Notice, Order, Report, Run
 from moderation.services.post import outbox
 from moderation.services.story import legs, review
-from moderation.services.story.review import Ruling
+from moderation.services.story.rulings import Ruling
 from moderation.states import RunKind
-from moderation.tests.people import RUDE, WORK, App, ana, work
+from moderation.tests.people import RUDE, WORK, App, ana, console, work
 from moderation.tests.platform import Platform
 from queueing.tests.deliveries import orders_told, told
 from queueing.tests.processes import House
@@ -48,7 +48,8 @@ def test_of_many_decisions_at_once_one_is_accepted_and_its_orders_alone_are_carr
     work()
     actions = ["remove_content", "limit_visibility", "age_gate", "label_content", "ban_author", "warn_author"]
     bodies = [
-        {"outcome": "violation", "actions": [action], "decided_by": f"Moderator {action}"} for action in actions[:many]
+        {"outcome": "violation", "actions": [action], "decided_by": f"Moderator {action}", "reason": "Rude."}
+        for action in actions[:many]
     ]
     statuses = at_once(
         *(
@@ -150,18 +151,16 @@ def test_an_undo_and_the_leg_it_would_stop_never_both_win(client_app: App) -> No
     for trial in range(UNDO_TRIALS):
         case_id = UUID(client_app.start())
         work()
-        claimed = review.claim(case_id, moderator)
-        ruling = Ruling("violation", ["remove_content"])
-        review.decide_in_console(
-            case_id, moderator, ruling, claim_token=str(claimed.claim_token), version=claimed.version
-        )
+        claimed = review.claim(case_id, by=console(moderator))
+        ruling = Ruling("violation", ["remove_content"], ["harassment"], "Rude.")
+        review.decide(case_id, ruling, by=console(moderator), claim_token=str(claimed.claim_token))
         run = Run.objects.get(case_id=case_id, kind=RunKind.RESUME)
         Run.objects.filter(pk=run.pk).update(due_at=Now() + timedelta(milliseconds=40))
 
         def undo(late: float = trial * 0.004, case_id: UUID = case_id) -> bool:
             time.sleep(late)
             try:
-                review.undo(case_id, moderator)
+                review.undo(case_id, by=console(moderator))
             except IllegalMove:
                 return False
             return True

@@ -12,8 +12,10 @@ from django.shortcuts import redirect, render
 from moderation.console.case import page as case_page_words
 from moderation.console.case.forms import DecisionForm, WhyForm, typed
 from moderation.console.case.panels import DECISION, panel
-from moderation.console.doors import Request, decider
+from moderation.console.doors import Request
 from moderation.errors import ModerationError, NotFound, Unacceptable
+from moderation.models import PolicyVersion
+from moderation.selectors.access import case_for
 from moderation.selectors.case_page import CasePage, case_page
 from moderation.services.desk import policies
 
@@ -68,12 +70,23 @@ def typed_in(form: DecisionForm) -> dict[str, Any]:
 
 
 def look(request: Request, case_id: uuid.UUID) -> CasePage:
-    return case_page(case_id, request.user, decider=decider(request))
+    return case_page(case_id, request.user)
+
+
+def choices(page: CasePage) -> list[PolicyVersion]:
+    """The policies that a decision on this case can name, in their fixed order."""
+    return list(policies.known_here(page.case.pk, page.assessment).values())
+
+
+def nameable(request: Request, case_id: uuid.UUID) -> list[PolicyVersion]:
+    """The same, without the rest of the page. Raises NotFound."""
+    case = case_for(request.user, case_id)
+    return list(policies.known_here(case.pk, case.assessments.order_by("-round").first()).values())
 
 
 def show(request: Request, page: CasePage, *, status: int = 200, **more: Any) -> HttpResponse:
     whole = not request.htmx or request.htmx.history_restore_request
-    context = case_page_words.context(page, request.user, versions=policies.current_versions(), **more)
+    context = case_page_words.context(page, request.user, versions=choices(page), **more)
     return render(request, "console/case.html" if whole else "console/_case.html", context, status=status)
 
 

@@ -11,10 +11,18 @@ from django.utils.translation import gettext_lazy as _
 from moderation.errors import Unacceptable
 from moderation.models import Assessment, PolicyVersion
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, LABELS, MAX_DAYS
-from moderation.services.story.review import LONGEST_TEXT, Ruling
+from moderation.services.story.rulings import LONGEST_TEXT, Ruling
 from moderation.states import Outcome
 
-ANSWER_NEEDED = _("Needed here: it is what the appellant will read.")
+TOLD = {
+    "answer_needed": _("Needed here: it is what the appellant will read."),
+    "reason_needed": _("Needed here: actions are not taken without a reason."),
+    "no_actions": _("“No violation” takes no actions: clear them, or choose “Violation”."),
+    "no_policies": _("“No violation” takes no policies: clear them, or choose “Violation”."),
+    "policy_needed": _("Name the policy that is violated."),
+    "action_not_allowed": _("“%(about)s” is not among the actions that the chosen policies allow."),
+}
+"""What the service could not accept, by its code, in the reader's language."""
 TYPED = ("outcome", "actions", "days", "policies", "reason", "note")
 
 
@@ -35,12 +43,6 @@ class DecisionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["policies"].choices = [(row.policy.slug, row.title) for row in versions]  # type: ignore[attr-defined]
 
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("outcome") == Outcome.NO_VIOLATION and cleaned.get("actions"):
-            self.add_error("actions", _("“No violation” takes no actions: clear them, or choose “Violation”."))
-        return cleaned
-
     def ruling(self) -> Ruling:
         """What was chosen, as the service takes it. Only after is_valid()."""
         said = self.cleaned_data
@@ -57,7 +59,7 @@ class DecisionForm(forms.Form):
         """Show what the service could not accept."""
         for trouble in error.errors:
             field = trouble.pointer.split("/")[1]
-            said = ANSWER_NEEDED if field == "reason" else trouble.detail
+            said = TOLD.get(trouble.code, trouble.detail) % {"about": LABELS.get(trouble.about, trouble.about)}
             self.add_error(field if field in self.fields else None, said)
         if not error.errors:
             self.add_error(None, error.detail)

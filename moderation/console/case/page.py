@@ -15,7 +15,7 @@ from moderation.console.words.visible import Piece, pieces, true_spans
 from moderation.models import Appeal, Assessment, Decision, Order, PolicyVersion, User
 from moderation.models.actions import ACTIONS
 from moderation.selectors.case_page import TRIES_SHOWN, CasePage
-from moderation.states import OPEN_APPEALS, OrderStatus
+from moderation.states import OrderStatus
 
 
 @dataclass(frozen=True)
@@ -190,13 +190,13 @@ def _order(row: Order, page: CasePage, *, beside: bool) -> dict[str, Any]:
 
 
 def _appeal(row: Appeal, page: CasePage, why: WhyForm | None) -> dict[str, Any]:
-    own = row.decision is not None and row.decision.decider == page.decider
+    own = row.decision is not None and row.decision.made_by(page.person)
     return {
         "row": row,
         "side": words.side(row.side),
         "status": words.appeal_status(row.status),
-        "is_open": row.status in OPEN_APPEALS,
-        "may_close": row.status in OPEN_APPEALS and not own,
+        "is_open": row.is_open,
+        "may_close": row.is_open and not own,
         "why": why.data if why else {},
         "tried": why is not None,
         "ago": words.ago(row.created_at, page.now),

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
-from moderation.console.case.answering import act, as_panel, look, refused, show
+from moderation.console.case.answering import act, as_panel, choices, look, nameable, refused, show
 from moderation.console.case.forms import DecisionForm, WhyForm, agreed, typed
 from moderation.console.case.panels import APPEALS, ORDERS, ROLLBACK, UNDO, panel
 from moderation.console.doors import Request, actor, console_page
-from moderation.errors import ModerationError, NotAllowed, NotFound, Unacceptable
+from moderation.errors import ModerationError, NotFound, Unacceptable
 from moderation.selectors import access
-from moderation.services.desk import policies
 from moderation.services.orders import delivery
 from moderation.services.story import appeals as objections
 from moderation.services.story import review, rollback
@@ -29,26 +28,26 @@ def case(request: Request, case_id: uuid.UUID) -> HttpResponse:
     page = look(request, case_id)
     if request.htmx and request.GET.get("seen") == page.print:
         return HttpResponse(status=204)
-    suggestion = agreed(page.assessment, policies.current_versions()) if "agree" in request.GET else None
+    suggestion = agreed(page.assessment, choices(page)) if "agree" in request.GET else None
     return show(request, page, typed=suggestion if page.mine else None)
 
 
 @require_POST
 @console_page
 def claim(request: Request, case_id: uuid.UUID) -> HttpResponse:
-    return act(request, case_id, lambda: review.claim(case_id, request.user), typed=typed(request.POST))
+    return act(request, case_id, lambda: review.claim(case_id, by=actor(request)), typed=typed(request.POST))
 
 
 @require_POST
 @console_page
 def release(request: Request, case_id: uuid.UUID) -> HttpResponse:
-    return act(request, case_id, lambda: review.release(case_id, request.user))
+    return act(request, case_id, lambda: review.release(case_id, by=actor(request)))
 
 
 @require_POST
 @console_page
 def undo(request: Request, case_id: uuid.UUID) -> HttpResponse:
-    return act(request, case_id, lambda: review.undo(case_id, request.user), about=UNDO)
+    return act(request, case_id, lambda: review.undo(case_id, by=actor(request)), about=UNDO)
 
 
 @require_POST
@@ -56,7 +55,7 @@ def undo(request: Request, case_id: uuid.UUID) -> HttpResponse:
 def heartbeat(request: Request, case_id: uuid.UUID) -> HttpResponse:
     """Prolong the claim of an open page. What was typed stays where it is: only a panel comes back, if anything."""
     try:
-        review.renew(case_id, request.user, claim_token=request.POST.get("claim_token", ""))
+        review.renew(case_id, by=actor(request), claim_token=request.POST.get("claim_token", ""))
     except NotFound:
         raise
     except ModerationError as error:
@@ -69,7 +68,7 @@ def heartbeat(request: Request, case_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @console_page
 def decide(request: Request, case_id: uuid.UUID) -> HttpResponse:
-    form = DecisionForm(request.POST, versions=policies.current_versions())
+    form = DecisionForm(request.POST, versions=nameable(request, case_id))
     if not form.is_valid():
         return refused(request, case_id, Unacceptable(""), form=form)
     version, token = request.POST.get("version", ""), request.POST.get("claim_token", "")
@@ -78,7 +77,7 @@ def decide(request: Request, case_id: uuid.UUID) -> HttpResponse:
     return act(
         request,
         case_id,
-        lambda: review.decide_in_console(case_id, request.user, ruling, claim_token=token, version=seen),
+        lambda: review.decide(case_id, ruling, by=actor(request), version=[seen], claim_token=token),
         form=form,
     )
 
@@ -87,16 +86,11 @@ def decide(request: Request, case_id: uuid.UUID) -> HttpResponse:
 @console_page
 def inadmissible(request: Request, appeal_id: uuid.UUID) -> HttpResponse:
     """Close an appeal without judging it. What was typed into the decision meanwhile stays."""
-    case_id = access.case_of_appeal(appeal_id, user=request.user)
+    case_id = access.case_of_appeal(request.user, appeal_id)
     why = WhyForm(request.POST)
 
-    @transaction.atomic
     def close() -> None:
-        reason, name = why.reason(), request.user.get_username()
-        appeal = access.locked_appeal(appeal_id, user=request.user)
-        if appeal.decision is not None and appeal.decision.decider == review.fold(name):
-            raise NotAllowed("This person made the decision that is appealed.", code="same_reviewer")
-        objections.declare_inadmissible(appeal, reason=reason, actor=actor(request))
+        objections.declare_inadmissible(appeal_id, by=actor(request), reason=why.reason())
 
     return act(request, case_id, close, about=APPEALS, typed=typed(request.POST), why=why, at=str(appeal_id))
 
@@ -107,17 +101,9 @@ def roll_back(request: Request, case_id: uuid.UUID) -> HttpResponse:
     """Take the decision back and open the case for somebody else."""
     why = WhyForm(request.POST)
 
-    @transaction.atomic
     def back() -> None:
-        _supervisors_only(request)
         reason = why.reason()
-        rollback.roll_back(
-            access.locked_case(case_id, user=request.user),
-            reason=reason,
-            requested_by=request.user.get_username(),
-            by=actor(request),
-            keep_in_force=why.cleaned_data["keep_in_force"],
-        )
+        rollback.roll_back(case_id, by=actor(request), reason=reason, keep_in_force=why.cleaned_data["keep_in_force"])
 
     return act(request, case_id, back, about=ROLLBACK, why=why)
 
@@ -126,15 +112,6 @@ def roll_back(request: Request, case_id: uuid.UUID) -> HttpResponse:
 @console_page
 def replay(request: Request, order_id: uuid.UUID) -> HttpResponse:
     """Send an order again that could not be delivered."""
-    case_id = access.case_of_order(order_id, user=request.user)
-
-    def again() -> None:
-        _supervisors_only(request)
-        delivery.replay(order_id, by=actor(request))
-
+    case_id = access.case_of_order(request.user, order_id)
+    again = partial(delivery.replay, order_id, by=actor(request))
     return act(request, case_id, again, about=ORDERS, typed=typed(request.POST))
-
-
-def _supervisors_only(request: Request) -> None:
-    if not request.user.is_supervisor:
-        raise NotAllowed("Only a supervisor can do this.", code="supervisors_only")

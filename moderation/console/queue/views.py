@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from moderation.console.doors import Request, console_page, decider, page_number
+from moderation.console.doors import Request, actor, console_page, page_number
 from moderation.console.queue.page import context
 from moderation.selectors import queue as queues
 from moderation.services.story import review
@@ -20,7 +20,7 @@ from moderation.services.story import review
 @require_GET
 @console_page
 def queue(request: Request) -> HttpResponse:
-    found = queues.queue(request.user, decider=decider(request), page=page_number(request))
+    found = queues.queue(request.user, page=page_number(request))
     return render(request, "console/queue.html", context(found))
 
 
@@ -41,7 +41,7 @@ def news(request: Request) -> HttpResponse:
 @console_page
 def take_next(request: Request) -> HttpResponse:
     """Claim the most urgent free case, and go there."""
-    case = review.claim_next(request.user)
+    case = review.claim_next(by=actor(request))
     if case is None:
         messages.info(request, _("Nothing waits that you could take now."))
         return redirect("console:queue")

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy
 
 from moderation.console.words.names import side
 from moderation.console.words.rulings import actions, ruling
-from moderation.models import Event, Side
+from moderation.models import Side
+from moderation.selectors.timeline import ERASED, Line
 from moderation.states import AppealStatus
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 ACTORS = {"agent": gettext_lazy("the agent"), "guardian": gettext_lazy("Guardian")}
 
 
-def event(row: Event) -> str:
+def event(row: Line) -> str:
     """One line of the history. An event nobody has words for yet is shown by its type."""
     say = _EVENTS.get(row.type)
-    return say(row.data) if say else row.type
+    return say({key: _said(value) for key, value in row.data.items()}) if say else row.type
+
+
+def _said(value: Any) -> Any:
+    return _("erased") if value == ERASED else value
 
 
 def _decision_event(data: dict[str, Any]) -> str:
@@ -80,8 +85,27 @@ _EVENTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "agent.thread_rebuilt": _with_reason(gettext_lazy("The agent's memory of this case was rebuilt")),
     "order.landed_late": _named(gettext_lazy("It came after its reversal, or may have; put right: %(actions)s")),
     "order.replayed": _named(gettext_lazy("Sent again: %(actions)s")),
+    "client.created": lambda data: _("App made."),
+    "client.changed": lambda data: _("App changed: %(fields)s.") % {"fields": ", ".join(data.get("fields", []))},
+    "client.key_made": lambda data: _("API key %(key)s made.") % {"key": data.get("key", "")},
+    "client.key_rotated": lambda data: _("API key %(key)s given a successor.") % {"key": data.get("key", "")},
+    "client.key_revoked": lambda data: _("API key %(key)s revoked.") % {"key": data.get("key", "")},
+    "client.secret_rotated": lambda data: _("Webhook secret rotated."),
+    "policy.added": lambda data: _("Policy added."),
+    "policy.published": lambda data: _("Version %(number)s of a policy published.") % {"number": data.get("number")},
+    "policy.retired": lambda data: _("Policy retired."),
+    "policy.revived": lambda data: _("Policy in force again."),
+    "person.created": lambda data: _("Account made."),
+    "person.changed": lambda data: _("Account changed: %(fields)s.") % {"fields": ", ".join(data.get("fields", []))},
+    "person.role_changed": lambda data: _("Role changed: %(role)s.") % {"role": data.get("role", "")},
+    "person.closed": lambda data: _("Account closed."),
+    "person.opened": lambda data: _("Account opened again."),
+    "person.link_made": lambda data: _("Link to set a password made."),
+    "person.password_set": lambda data: _("Password set."),
+    "person.logged_out": lambda data: _("Logged out in every browser."),
     "appeal.received": lambda data: _("An appeal came in."),
     "appeal.decided": _appeal_event,
+    "erased": lambda data: _("Words were erased."),
 }
 
 
@@ -89,4 +113,6 @@ def actor(name: str) -> str:
     kind, _colon, rest = name.partition(":")
     if kind in Side.values and rest:
         return f"{rest} ({side(kind)})"
+    if name == ERASED:
+        return _("erased")
     return str(ACTORS.get(name, name.removeprefix("client:")))

@@ -11,9 +11,8 @@ from django.db import ProgrammingError
 
 from moderation.errors import ModerationError
 from moderation.models import Scope
+from moderation.rights import Actor
 from moderation.services.desk import clients
-
-LONGEST_NAME = 200
 
 
 class Command(BaseCommand):
@@ -26,18 +25,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one line of JSON")
 
     def handle(self, **options: Any) -> None:
-        name = options["name"].strip()
-        if not 1 <= len(name) <= LONGEST_NAME:
-            raise CommandError(f"A client's name has 1 to {LONGEST_NAME} characters.")
         scopes = None
         if options["scopes"] is not None:
             scopes = list(dict.fromkeys(scope.strip() for scope in options["scopes"].split(",") if scope.strip()))
             if not scopes:
                 raise CommandError(f"Name at least one scope, or leave --scopes out. Known: {', '.join(Scope.values)}.")
         try:
-            if options["webhook_url"]:
-                clients.check_webhook_url(options["webhook_url"])
-            new = clients.create(name, webhook_url=options["webhook_url"], scopes=scopes)
+            by = Actor.operator()
+            new = clients.create(options["name"], by=by, webhook_url=options["webhook_url"], scopes=scopes)
         except ModerationError as error:
             raise CommandError(error.detail) from error
         except ProgrammingError as error:

@@ -1,26 +1,45 @@
-"""`manage.py verify_audit`: seals what is new in the history, then walks the whole chain."""
+"""`manage.py verify_audit`: seals what is new in the history, then walks the whole chain and every case."""
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 
+from moderation.errors import Unacceptable
 from moderation.services.record import audit
 
 
 class Command(BaseCommand):
-    help = "Checks the audit chain; exit 1 and the first bad entry if it does not hold."
+    help = (
+        "Checks the audit chain and the rows it covers; exit 1 and the first bad or missing entry if it does not hold."
+    )
 
-    def handle(self, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--head", metavar="FILE", help="a head that `audit_head` printed once: the chain still has it"
+        )
+
+    def handle(self, *, head: str | None = None, **options: Any) -> None:
+        kept = _kept(head) if head else None
         try:
             while audit.seal():
                 pass
-            checked, broken = audit.verify()
+            checked, broken = audit.verify(kept)
         except ProgrammingError as error:
             raise CommandError("The database's tables are not up to date: run manage.py migrate first.") from error
         if broken is not None:
-            where = f"Entry {broken.position}" if broken.position else "An entry"
-            raise CommandError(f"The chain does not hold. {where} (event {broken.event_id}): {broken.why}.")
+            raise CommandError(f"The chain does not hold. {broken}")
         self.stdout.write(f"{checked} entries, and the chain holds.")
+
+
+def _kept(path: str) -> audit.Kept:
+    try:
+        return audit.Kept.parse(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read: {error}") from error
+    except Unacceptable as error:
+        raise CommandError(f"{path}: {error.detail}") from error

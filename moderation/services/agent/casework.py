@@ -71,9 +71,9 @@ class CaseRows:
         """Why this run's analysis has no answer; empty while it has one or none is known yet."""
         return Run.objects.values_list("failure", flat=True).get(pk=self._run.pk)
 
-    def cleared(self) -> bool:
-        """Did the gates let the agent clear the case without a human?"""
-        return Assessment.objects.filter(case_id=self._run.case_id, round=self._run.round, route=Route.CLEAR).exists()
+    def assessment(self) -> Assessment | None:
+        """What this run's analysis has found; its route says whether the case may be cleared without a human."""
+        return Assessment.objects.filter(case_id=self._run.case_id, round=self._run.round).first()
 
     def fence(self, cursor: psycopg.Cursor[Any]) -> None:
         """Lock the run on the saver's own connection; LeaseLost unless the lease is still this leg's."""

@@ -21,16 +21,17 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.contract import LeaseLost, TryLater
+from agents.contract import LeaseLost, Route, TryLater
 from agents.runner import GRAPH_VERSION, Agent
 from moderation.faultpoints import reach
 from moderation.lifecycle import move
 from moderation.models import Case, Decision, Run
+from moderation.models.facts import tell
 from moderation.rights import Actor
 from moderation.services.agent.casework import CaseRows
 from moderation.services.orders import announcements
 from moderation.services.post.wakeup import wake_relay
-from moderation.states import Move, RunKind
+from moderation.states import Move, Outcome, RunKind
 
 LEASE = timedelta(seconds=45)
 """An analysing leg is bounded to 35 s; after this another worker may take it."""
@@ -163,9 +164,17 @@ def _end_analysis(run: Run, rows: CaseRows) -> None:
         )
         if not ended:
             raise LeaseLost
-        how = Move.CLEAR if rows.cleared() else Move.PAUSE
-        outcome = {"outcome": "cleared"} if how is Move.CLEAR else {}
-        move(case, how, by=Actor.agent(), thread_version=GRAPH_VERSION, data={"failure": rows.failure()}, **outcome)
+        thought = rows.assessment()
+        how = Move.CLEAR if thought is not None and thought.route == Route.CLEAR else Move.PAUSE
+        move(
+            case,
+            how,
+            by=Actor.agent(),
+            thread_version=GRAPH_VERSION,
+            data={"run_id": str(run.pk)},
+            tells=tell("assessment", thought) if thought is not None else None,
+            **({"outcome": Outcome.CLEARED.value} if how is Move.CLEAR else {}),
+        )
         if how is Move.CLEAR:
             announcements.announce_completed(case)
         else:

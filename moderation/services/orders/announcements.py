@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import JSONField, Value
+from django.db.models import Exists, JSONField, Value
 from django.db.models.functions import JSONObject, Now
 from uuid_utils.compat import uuid7
 
@@ -49,10 +49,11 @@ def announce_completed(case: Case) -> None:
 
 
 def announce(client_id: int, what: str, data: dict[str, Any], *, case: Case | None = None, priority: int = 1) -> Notice:
-    """Tell the client something. Delivered by webhook if it has one, and always in its feed."""
+    """Tell the client something. Delivered by webhook if it has an address now, and always in its feed."""
     notice = Notice.objects.create(
         id=uuid7(),
         client_id=client_id,
+        feed_only=Exists(Client.objects.filter(pk=client_id, webhook_url="")),
         case=case,
         type=what,
         document=_document(what, data),

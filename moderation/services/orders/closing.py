@@ -8,13 +8,13 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from moderation.lifecycle import move
+from moderation.lifecycle import move, take_up_appeals
 from moderation.models import Case, Order, Run
 from moderation.models.case import REVIEW_HOURS
-from moderation.selectors.access import locked_case
+from moderation.selectors.access import locked
 from moderation.services.orders.announcements import announce_case, announce_completed
 from moderation.services.record.history import SYSTEM
-from moderation.states import TERMINAL, AppealStatus, Move, RunKind, Status
+from moderation.states import TERMINAL, Move, RunKind, Status
 
 REOPEN_AFTER = timedelta(minutes=10)
 """A dead endpoint never keeps a person from a second review for longer."""
@@ -45,8 +45,7 @@ def settle_or_reopen(case: Case, *, overdue: bool = False) -> None:
     else:
         due = Now() + timedelta(hours=REVIEW_HOURS[case.priority])
         move(case, Move.REOPEN, by=SYSTEM, round=case.round + 1, due_at=due, data={"overdue": overdue})
-        # Appeals that waited for the second review are under review now.
-        case.appeals.filter(status=AppealStatus.SUBMITTED).update(status=AppealStatus.UNDER_REVIEW)
+        take_up_appeals(case)
         announce_case(case, "case.reopened")
 
 
@@ -58,7 +57,7 @@ def reopen_overdue() -> int:
     count = 0
     for pk in list(late):
         with transaction.atomic():
-            case = locked_case(pk)
+            case = locked(pk)
             if case.status == Status.ROLLING_BACK:
                 settle_or_reopen(case, overdue=True)
                 count += case.status == Status.PENDING_REVIEW
@@ -76,7 +75,7 @@ def settle_overlooked() -> int:
     count = 0
     for pk in list(overlooked.values_list("pk", flat=True)):
         with transaction.atomic():
-            case = locked_case(pk)
+            case = locked(pk)
             before = case.status
             settle_or_reopen(case)
             count += case.status != before

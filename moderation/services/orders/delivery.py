@@ -14,16 +14,17 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, Max, Q
 from django.db.models.functions import Coalesce, Now
 
 from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
 from moderation.models.actions import SubjectKind
+from moderation.models.facts import tell
 from moderation.models.work import Taken
-from moderation.rights import Actor
-from moderation.selectors.access import locked_case
+from moderation.rights import Actor, Verb, require
+from moderation.selectors.access import locked
 from moderation.selectors.feeds import Standing, effects
 from moderation.services.orders import closing, enforcement, webhooks
 from moderation.services.orders.webhooks import Reply, clean
@@ -32,8 +33,6 @@ from moderation.services.record.history import SYSTEM, note
 from moderation.states import IN_LINE, Direction, OrderStatus
 
 PULLED_AT_ONCE = 100
-GIVEN_UP_AT_ONCE = 500
-"""Cases that one run of a job goes through; the next run goes on."""
 
 _log = logging.getLogger(__name__)
 
@@ -125,9 +124,9 @@ def _locked(order_id: uuid.UUID, case: Case) -> tuple[Order, datetime]:
 def record(taken: Order, reply: Reply) -> None:
     """Write down what the try brought, move the order and its case on, and let the next in line go."""
     with transaction.atomic():
-        case = locked_case(taken.case_id)
+        case = locked(taken.case_id)
         order, now = _locked(taken.pk, case)
-        Attempt.objects.create(
+        attempt = Attempt.objects.create(
             order=order,
             http_status=reply.http_status,
             result=reply.result or "",
@@ -144,7 +143,7 @@ def record(taken: Order, reply: Reply) -> None:
         elif reply.result is not None:
             confirm(case, order, reply.result, reply.detail, now)
         else:
-            _fail(case, order, reply.detail, now)
+            _fail(case, order, reply.detail, attempt, now)
         closing.settle_or_reopen(case)
         wake_relay()
         reach("deliver.in_record")
@@ -171,30 +170,32 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str, now: dat
                 direction=Direction.APPLY,
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
             ).update(status=OrderStatus.REVERSED, reversed_at=now)
-    _note(case, order, f"order.{result.value}", detail=detail)
+    _note(case, order, f"order.{result.value}", tells=tell("order_answer", order))
 
 
-def _fail(case: Case, order: Order, why: str, now: datetime) -> None:
+def _fail(case: Case, order: Order, why: str, attempt: Attempt, now: datetime) -> None:
     order.last_error = why[:2000]
     again = webhooks.next_try(order.attempts, order.first_tried_at or now, now)
     if again is None:
-        fail_for_good(case, order)
+        fail_for_good(case, order, attempt)
         return
     order.status, order.due_at = OrderStatus.PLANNED, again
     order.save()
     if order.attempts == 1:
-        _note(case, order, "order.delayed", error=order.last_error)
+        _note(case, order, "order.delayed", attempt_id=attempt.pk)
 
 
-def fail_for_good(case: Case, order: Order) -> None:
-    """Nothing came of it: the order leaves the line and is listed for supervisors."""
+def fail_for_good(case: Case, order: Order, attempt: Attempt | None = None, *, code: str = "") -> None:
+    """Nothing came of it: the order leaves the line and is listed for supervisors. `attempt`: the last one; `code`: why
+    there will be no other (models.order.GIVEN_UP)."""
     order.status = OrderStatus.FAILED
     order.save()
     if order.undoes is not None:
         Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
             status=OrderStatus.FAILED, last_error=f"Its reversal could not be delivered. {order.last_error}"
         )
-    _note(case, order, "order.failed", error=order.last_error)
+    said = {"attempt_id": attempt.pk} if attempt is not None else {"code": code}
+    _note(case, order, "order.failed", **said)
 
 
 def _end_overtaken(case: Case, order: Order, reply: Reply, now: datetime) -> None:
@@ -281,45 +282,6 @@ def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, det
     return order
 
 
-def give_up_unconfirmed() -> int:
-    """What a client in pull mode has not confirmed within 72 hours of its first listing has failed; what it was never
-    shown waits. Safe to run twice."""
-    return _give_up(
-        Order.objects.filter(client__webhook_url="", listed_at__lte=Now() - webhooks.GIVE_UP_AFTER),
-        "The client did not confirm it within 72 hours.",
-    )
-
-
-def give_up_for_the_inactive() -> int:
-    """Nobody carries out the orders of a client that was deactivated: they have failed, and their cases go on. Once it
-    is active again a supervisor may send them again, while their decisions stand. Safe to run twice."""
-    return _give_up(Order.objects.filter(client__is_active=False), "Its client was deactivated.")
-
-
-def _give_up(orders: QuerySet[Order], why: str) -> int:
-    """Fail those of `orders` that are in line and in nobody's hands, case by case."""
-    hopeless = orders.free().filter(status__in=IN_LINE)
-    count = 0
-    for case_id in list(hopeless.order_by("case_id").values_list("case_id", flat=True).distinct()[:GIVEN_UP_AT_ONCE]):
-        with transaction.atomic():
-            case = locked_case(case_id)
-            # Its subjects before its orders, for a reversal that fails says so on the order it was to undo.
-            subjects = hopeless.filter(case=case).values("subject")
-            list(Subject.objects.select_for_update(no_key=True).filter(pk__in=subjects).order_by(*Subject.IN_ORDER))
-            for order in (
-                hopeless.filter(case=case)
-                .select_related("undoes")
-                .order_by("place")
-                .select_for_update(of=("self",), no_key=True)
-            ):
-                order.last_error = why
-                fail_for_good(case, order)
-                count += 1
-            closing.settle_or_reopen(case)
-            wake_relay()
-    return count
-
-
 @transaction.atomic
 def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     """Send a failed order once more, behind whatever waits for its subject now, under the same webhook-id.
@@ -327,6 +289,7 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     Raises IllegalMove: `superseded` when its decision no longer wants it or a later order on the same subject and
     action exists; plain when it has not failed, or when its client is not active.
     """
+    require(by, Verb.REPLAY)
     case = _case_of(order_id)
     if case is None:
         raise NotFound("There is no such order.")
@@ -355,5 +318,5 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     return order
 
 
-def _note(case: Case, order: Order, what: str, **data: Any) -> None:
-    note(case, what, by=SYSTEM, order_id=str(order.pk), action=order.action, **data)
+def _note(case: Case, order: Order, what: str, *, tells: dict[str, str] | None = None, **data: Any) -> None:
+    note(case, what, by=SYSTEM, tells=tells, order_id=str(order.pk), action=order.action, **data)

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from moderation.models import Case, Decision, Order, Subject
 from moderation.models.actions import ACTIONS, SubjectKind
+from moderation.models.facts import tell
 from moderation.services.orders.announcements import announce_orders
 from moderation.services.post.wakeup import wake_relay
 from moderation.services.record.history import SYSTEM, note
@@ -58,8 +59,11 @@ def plan(case: Case, decision: Decision) -> None:
             case,
             "order.planned",
             by=SYSTEM,
+            tells=line.told(),
             orders=[{"id": str(order.id), "action": order.action} for order in applies],
         )
+    elif line.new:
+        _note_reversals(case, line)
 
 
 def plan_reversals(case: Case) -> None:
@@ -69,11 +73,16 @@ def plan_reversals(case: Case) -> None:
         return
     line.release(successors=[])
     line.write()
+    _note_reversals(case, line)
+
+
+def _note_reversals(case: Case, line: _Line) -> None:
     note(
         case,
         "order.reversals_planned",
         by=SYSTEM,
-        orders=[{"id": str(order.id), "action": order.action, "status": order.status} for order in line.held],
+        tells=line.told(),
+        orders=[{"id": str(order.id), "action": order.action, "status": str(order.status)} for order in line.held],
     )
 
 
@@ -114,7 +123,7 @@ def make_good(case: Case, order: Order) -> None:
             order.save(update_fields=["status", "reversed_at"])
     if line.new:
         line.write()
-        note(case, "order.landed_late", by=SYSTEM, order_id=str(order.pk), action=order.action)
+        note(case, "order.landed_late", by=SYSTEM, tells=line.told(), order_id=str(order.pk), action=order.action)
 
 
 class _Line:
@@ -155,7 +164,7 @@ class _Line:
             .filter(wanted, client_id=self.case.client_id)
             .order_by(*Subject.IN_ORDER)
         )
-        locked = {}
+        locked: dict[SubjectKind, Subject] = {}
         for row in rows:
             self.now = row.now
             locked[SubjectKind(row.kind)] = row
@@ -179,6 +188,10 @@ class _Line:
         announce_orders(self.new)
         Subject.objects.bulk_update(self.subjects.values(), ["last_sequence"])
         wake_relay()
+
+    def told(self) -> dict[str, str]:
+        """The digests of the orders that were written: no order stands without an event that tells of it."""
+        return {key: said for order in self.new for key, said in tell("order", order).items()}
 
     def release(self, *, successors: Sequence[Order]) -> None:
         """Let go of what is held, last first. `successors`: applies of the decision that replaces it: they hold too."""

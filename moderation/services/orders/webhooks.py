@@ -179,5 +179,5 @@ def _waiting(client_id: int) -> tuple[QuerySet[Order], QuerySet[Notice]]:
     """What was tried and waits to be tried again."""
     return (
         Order.objects.filter(client_id=client_id, status=OrderStatus.PLANNED, attempts__gt=0),
-        Notice.objects.filter(client_id=client_id, order=None, delivered_at=None, failed_at=None, attempts__gt=0),
+        Notice.objects.waiting().filter(client_id=client_id, attempts__gt=0),
     )

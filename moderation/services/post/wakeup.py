@@ -11,8 +11,9 @@ import os
 import threading
 
 import psycopg
-from django.db import connections, transaction
+from django.db import transaction
 
+from moderation.database_away import connection_parameters
 from moderation.faultpoints import reach
 from moderation.standing import DATABASE, Loop
 
@@ -44,14 +45,6 @@ def _ask() -> None:
                 _thread.start()
 
 
-def connection_parameters() -> dict[str, object]:
-    """What psycopg needs to reach our database from a thread that must not use Django's connections."""
-    parameters: dict[str, object] = dict(connections["default"].get_connection_params())
-    for django_only in ("cursor_factory", "context", "pool"):
-        parameters.pop(django_only, None)
-    return parameters
-
-
 def _notify(*, afresh: bool) -> float:
     """One wake-up, as soon as somebody wants one. What fails is not repeated: the relay's own poll finds the row."""
     global _notifier
@@ -61,7 +54,7 @@ def _notify(*, afresh: bool) -> float:
         _notifier.close()
         _notifier = None
     if _notifier is None or _notifier.closed:
-        _notifier = psycopg.connect(**connection_parameters(), autocommit=True)  # type: ignore[arg-type]
+        _notifier = psycopg.connect(**connection_parameters(), autocommit=True)
         _notifier.execute("SET synchronous_commit = off")
     _notifier.execute(f"NOTIFY {CHANNEL}")
     DATABASE.works()

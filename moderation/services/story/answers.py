@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models.functions import Now
-
+from moderation.lifecycle import move_appeal
 from moderation.models import Appeal, Case, Decision, Side
 from moderation.models.actions import ACTIONS
 from moderation.rights import Actor
 from moderation.services.orders.announcements import announce
-from moderation.services.record.history import SYSTEM, note
-from moderation.states import OPEN_APPEALS, AppealStatus, Outcome
-
-
-def has_open(case: Case) -> bool:
-    """Does somebody wait for a written answer?"""
-    return case.appeals.filter(status__in=OPEN_APPEALS).exists()
+from moderation.states import AppealStatus, Outcome
 
 
 def answer(case: Case, decision: Decision) -> None:
     """Answer all open appeals with `decision`, which is just being carried out."""
-    for appeal in case.appeals.filter(status__in=OPEN_APPEALS, round__lt=decision.round).select_related("decision"):
-        close(case, appeal, _verdict(appeal, decision), answer=decision.reason, by=decision)
+    for appeal in case.appeals.open().filter(round__lt=decision.round).select_related("decision"):
+        verdict = _verdict(appeal, decision)
+        close(case, appeal, verdict, by=Actor.of_decision(decision, case), answer=decision.reason, answered_by=decision)
 
 
 def _verdict(appeal: Appeal, decision: Decision) -> AppealStatus:
@@ -52,25 +46,10 @@ def _actions(decision: Decision | None) -> list[tuple[int, int]]:
 
 
 def close(
-    case: Case,
-    appeal: Appeal,
-    status: AppealStatus,
-    *,
-    answer: str,
-    by: Decision | None = None,
-    actor: Actor = SYSTEM,
+    case: Case, appeal: Appeal, status: AppealStatus, *, by: Actor, answer: str, answered_by: Decision | None = None
 ) -> None:
-    """End an appeal with `status` and tell everybody concerned."""
-    appeal.status, appeal.answer, appeal.answered_by, appeal.closed_at = status, answer, by, Now()
-    appeal.save(update_fields=["status", "answer", "answered_by", "closed_at"])
-    del appeal.closed_at  # the database has worked it out: read again when somebody asks
-    note(
-        case,
-        "appeal.decided",
-        by=SYSTEM.naming(by.decided_by) if by else actor,
-        appeal_id=str(appeal.pk),
-        status=status.value,
-    )
+    """End an appeal with `status` and tell everybody concerned. Raises IllegalMove once it is closed."""
+    move_appeal(case, appeal, status, by=by, answer=answer, answered_by=answered_by)
     announce(case.client_id, "appeal.decided", told(case, appeal), case=case, priority=case.priority)
 
 

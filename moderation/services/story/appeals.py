@@ -7,6 +7,8 @@ decision, when the agent carries that out; so a decision that is undone has answ
 from __future__ import annotations
 
 import secrets
+import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,11 +17,13 @@ from django.db.models.functions import Now
 from moderation.clock import database_now
 from moderation.errors import IllegalMove, NotAllowed, Unacceptable
 from moderation.models import Appeal, AppealMode, Case, Decision, Severity, Side
-from moderation.rights import Actor
+from moderation.models.facts import tell
+from moderation.rights import Actor, Verb
+from moderation.selectors.access import expect, opened, opened_appeal
 from moderation.services.orders.announcements import announce
 from moderation.services.record.history import SYSTEM, note
 from moderation.services.story import answers, rollback
-from moderation.states import OPEN_APPEALS, AppealStatus, Outcome, Status
+from moderation.states import AppealStatus, Outcome, Status
 
 DEFAULT_WINDOW = timedelta(days=184)
 FURTHER_APPEALS_WITHIN = timedelta(days=30)
@@ -34,14 +38,24 @@ class AppealRefused(IllegalMove):
 
 
 @transaction.atomic
-def submit(case: Case, *, appellant_id: str, statement: str, language: str = "", by: Actor) -> Appeal:
-    """Take an appeal in. `case` was fetched locked.
+def submit(
+    case_id: uuid.UUID,
+    *,
+    by: Actor,
+    appellant_id: str,
+    statement: str,
+    language: str = "",
+    version: Collection[int] | None = None,
+) -> Appeal:
+    """Take an appeal in.
 
     1. Who: the author or one of the reporters, else NotAllowed `not_a_party`.
     2. Against what: the decision in force, or the one whose second review is under way; the agent's clearing for a
        reporter. AppealRefused `already_appealed`, `window_closed`, `final`; IllegalMove before any decision.
     3. It joins a second review that is under way, or sets one in motion.
     """
+    case = opened(case_id, Verb.APPEAL, by=by)
+    expect(case, version)
     side = _side(case, appellant_id)
     decision, round = _appealed(case, side)
     if case.appeals.filter(round=round, appellant_id=appellant_id).exists():
@@ -63,7 +77,8 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "",
         status=AppealStatus.UNDER_REVIEW if case.status == Status.PENDING_REVIEW else AppealStatus.SUBMITTED,
     )
     appeal.refresh_from_db()
-    note(case, "appeal.received", by=by.naming(f"{side.value}:{appellant_id}"), appeal_id=str(appeal.pk), round=round)
+    tells = tell("appeal", appeal) | tell("appeal_state", appeal)
+    note(case, "appeal.received", by=by, tells=tells, appeal_id=str(appeal.pk), round=round)
     announce(case.client_id, "appeal.received", answers.told(case, appeal), case=case, priority=case.priority)
     _set_in_motion(case, appeal)
     return appeal
@@ -72,33 +87,22 @@ def submit(case: Case, *, appellant_id: str, statement: str, language: str = "",
 def _set_in_motion(case: Case, appeal: Appeal) -> None:
     """Roll the case back for the second review, unless one is under way that the appeal joins."""
     if case.status in (Status.COMPLETED, Status.ENFORCING):
-        rollback.roll_back(
-            case,
-            reason=f"Appeal by the {appeal.side}.",
-            requested_by=SYSTEM.name,
-            by=SYSTEM,
-            keep_in_force=_keeps_in_force(case, appeal),
+        reason = f"Appeal by the {appeal.side}."
+        rollback.take_back(case, SYSTEM, reason, keep_in_force=_keeps_in_force(case, appeal))
+
+
+@transaction.atomic
+def declare_inadmissible(appeal_id: uuid.UUID, *, by: Actor, reason: str) -> None:
+    """Close an appeal without judging it. Raises Unacceptable without a reason, NotAllowed `same_reviewer` for whoever
+    made the decision that is appealed, IllegalMove once it is closed."""
+    appeal = opened_appeal(appeal_id, Verb.CLOSE_APPEAL, by=by)
+    if appeal.decision is not None and appeal.decision.made_by(by.person):
+        raise NotAllowed(
+            "This person made the decision that is appealed; somebody else must close it.", code="same_reviewer"
         )
-
-
-def declare_inadmissible(appeal: Appeal, *, reason: str, actor: Actor) -> None:
-    """Close an appeal without judging it. `appeal.case` is locked. Raises Unacceptable without a reason, IllegalMove
-    once it is closed."""
     if not reason.strip():
         raise Unacceptable("Say why the appeal is inadmissible: the appellant will read it.")
-    _refuse_closed(appeal)
-    answers.close(appeal.case, appeal, AppealStatus.INADMISSIBLE, answer=reason, actor=actor)
-
-
-def withdraw(appeal: Appeal, *, reason: str, actor: Actor) -> None:
-    """Take an appeal back. `appeal.case` is locked. Raises IllegalMove once it is closed."""
-    _refuse_closed(appeal)
-    answers.close(appeal.case, appeal, AppealStatus.WITHDRAWN, answer=reason, actor=actor)
-
-
-def _refuse_closed(appeal: Appeal) -> None:
-    if appeal.status not in OPEN_APPEALS:
-        raise IllegalMove("This appeal is closed already.")
+    answers.close(appeal.case, appeal, AppealStatus.INADMISSIBLE, by=by, answer=reason)
 
 
 # --- who, what, until when ---------------------------------------------------------------------------------------

@@ -13,12 +13,15 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from moderation.errors import NotAllowed
 from moderation.faultpoints import reach
-from moderation.models import Case, Client
+from moderation.models import Case, Report
 from moderation.models.case import REVIEW_HOURS, ContentType
-from moderation.rights import Actor
+from moderation.models.facts import tell
+from moderation.models.salted import new_salt
+from moderation.rights import Actor, Verb, require
 from moderation.services.agent import runs
-from moderation.services.record.history import note_all, note_each
+from moderation.services.record.history import note_each
 from moderation.states import Priority, Status
 
 
@@ -56,20 +59,24 @@ class Accepted:
     merged: bool
 
 
-def start(client: Client, submission: Submission, *, by: Actor) -> Accepted:
+def start(submission: Submission, *, by: Actor) -> Accepted:
     """Accept one piece of content for moderation: start_many of one."""
-    return start_many(client, [submission], by=by)[0]
+    return start_many([submission], by=by)[0]
 
 
 @transaction.atomic
-def start_many(client: Client, submissions: Sequence[Submission], *, by: Actor) -> list[Accepted]:
-    """Accept content for moderation; one answer for each, in their order, and one round trip per kind of row.
+def start_many(submissions: Sequence[Submission], *, by: Actor) -> list[Accepted]:
+    """Accept content of the client that acts; one answer for each, in their order, one round trip per kind of row.
 
     1. Join what is open already, its row locked so that it cannot complete meanwhile.
     2. Write a case for each other (content, text). A constraint allows one, and a second writer of the same waits for
        the first, so two starts at once make one case.
     3. Keep every reporter; write the start runs and the events.
     """
+    require(by, Verb.START)
+    client = by.client
+    if client is None:
+        raise NotAllowed("Content is handed in by a client app.")
     wanted: dict[tuple[str, str], Submission] = {}
     for submission in submissions:
         wanted.setdefault(submission.identity, submission)
@@ -82,7 +89,8 @@ def start_many(client: Client, submissions: Sequence[Submission], *, by: Actor) 
             found[case.content_id, case.text_hash] = case
             if case.pk in written:
                 new.append(case)
-    note_all("case.accepted", new, by=by, to=Status.PENDING_ANALYSIS.value, round=1)
+    said = {"to": Status.PENDING_ANALYSIS.value, "round": 1}
+    note_each("case.accepted", [(one, said, tell("case", one) | tell("case_state", one)) for one in new], by=by)
     _keep_reports([(found[one.identity], one) for one in submissions if one.reporter_id], by=by)
     runs.queue_starts(new)
     reach("intake.before_commit")
@@ -95,10 +103,10 @@ def start_many(client: Client, submissions: Sequence[Submission], *, by: Actor) 
     return answers
 
 
-def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.UUID]:
+def _write_cases(client: int, submissions: Sequence[Submission]) -> set[uuid.UUID]:
     """Try to write a case for each, sorted so that two batches cannot block one another; the ids that were tried."""
     before = (
-        Case.objects.filter(client=client, content_id__in={one.content_id for one in submissions})
+        Case.objects.filter(client_id=client, content_id__in={one.content_id for one in submissions})
         .order_by("content_id", "-created_at", "-pk")
         .distinct("content_id")
         .values_list("content_id", "pk")
@@ -106,7 +114,7 @@ def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.
     newest = dict(before)
     cases = [
         Case(
-            client=client,
+            client_id=client,
             content_id=one.content_id,
             content_type=one.content_type,
             text=one.text,
@@ -125,12 +133,12 @@ def _write_cases(client: Client, submissions: Sequence[Submission]) -> set[uuid.
     return {case.pk for case in cases}
 
 
-def _open_cases(client: Client, submissions: Sequence[Submission]) -> list[Case]:
+def _open_cases(client: int, submissions: Sequence[Submission]) -> list[Case]:
     wanted = {one.identity for one in submissions}
     rows = (
         Case.objects.select_for_update(no_key=True)
         .filter(
-            client=client,
+            client_id=client,
             content_id__in=sorted({content_id for content_id, _ in wanted}),
             text_hash__in=sorted({text_hash for _, text_hash in wanted}),
         )
@@ -146,15 +154,18 @@ def _keep_reports(reports: list[tuple[Case, Submission]], *, by: Actor) -> None:
     with connection.cursor() as cursor:
         # RETURNING tells which reporters are new to their case; bulk_create with ignore_conflicts would not.
         cursor.execute(
-            "INSERT INTO moderation_report (case_id, reporter_id, reason)"
-            " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[])"
-            " ON CONFLICT (case_id, reporter_id) DO NOTHING RETURNING case_id, reporter_id",
+            "INSERT INTO moderation_report (case_id, reporter_id, reason, salt)"
+            " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[])"
+            " ON CONFLICT (case_id, reporter_id) DO NOTHING"
+            " RETURNING id, case_id, reporter_id, reason, salt, created_at",
             [
                 [case.pk for case, _ in reports],
                 [one.reporter_id for _, one in reports],
                 [one.report_reason for _, one in reports],
+                [new_salt() for _ in reports],
             ],
         )
-        new = cursor.fetchall()
+        names = [column.name for column in cursor.description]
+        new = [Report(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
     cases = {case.pk: case for case, _ in reports}
-    note_each("case.reported", [(cases[pk], {"reporter_id": reporter_id}) for pk, reporter_id in new], by=by)
+    note_each("case.reported", [(cases[one.case_id], {"report_id": one.pk}, tell("report", one)) for one in new], by=by)

@@ -83,9 +83,16 @@ def _in_one_transaction(run_id: uuid.UUID, kind: RunKind, status: Status, leg: C
             if run is None:
                 return
             ended = leg(case, run)
-            Run.objects.filter(pk=run_id).update(done_at=Now())
+            Run.objects.filter(pk=run_id).update(done_at=Now(), rebuilt=ended.rebuilt)
             if ended.rebuilt:
-                note(case, "agent.thread_rebuilt", by=Actor.agent(), why=ended.rebuilt, leg=kind.value, round=run.round)
+                note(
+                    case,
+                    "agent.thread_rebuilt",
+                    by=Actor.agent(),
+                    run_id=str(run_id),
+                    leg=kind.value,
+                    round=run.round,
+                )
             if case.thread_version != GRAPH_VERSION:
                 Case.objects.filter(pk=case.pk).update(thread_version=GRAPH_VERSION)
             closing.settle_or_reopen(case)

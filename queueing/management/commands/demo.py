@@ -11,24 +11,22 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Never
 
-import psycopg
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.utils import OperationalError
-from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.table import Table
 
+from moderation.database_away import knock, sentence
+from moderation.demo.client import GuardianError
 from moderation.models import Client
-from moderation.services.post.wakeup import connection_parameters
 from moderation.standalone.datadir import DataDirError, Secrets
 from moderation.standalone.postgres import EmbeddedPostgres, serve
+from moderation.standalone.tables import bring_up_to_date
 from queueing.demo import (
     accounts,
     once,
@@ -37,7 +35,7 @@ from queueing.demo import (
     web_server,
 )
 from queueing.demo.postman import LOG, Children, at_work, masked_broker
-from queueing.demo.stopping import Stopping
+from queueing.demo.stopping import Stop, Stopping, end_children
 from queueing.demo.voice import Person, Ready, Voice
 
 LOOK_AFTER_CHILDREN_SECONDS = 1.0
@@ -58,6 +56,9 @@ class Command(BaseCommand):
         parser.add_argument("--reset", action="store_true", help="empty the data first; the keys stay")
         parser.add_argument("--no-seed", action="store_true", help="leave out the invented posts")
         parser.add_argument("--json", action="store_true", help="one line of JSON on stdout when ready")
+        parser.add_argument(
+            "--uninstall", action="store_true", help="remove what the demo left on this machine, and end"
+        )
         parser.add_argument("--once", action="store_true", help="take one case through its life, print it, and end")
 
     def handle(self, **options: Any) -> None:
@@ -71,12 +72,13 @@ class Command(BaseCommand):
                     code = Demo(voice, stopping, options).run()
                 except (DataDirError, web_server.CannotListen, once.DidNotHold) as error:
                     raise CommandError(str(error)) from error
-                except (OperationalError, PoolTimeout) as error:
-                    raise CommandError(f"The database cannot be used: {error}".strip()) from error
+        except Stop:
+            pass  # it came at the first or the last moment in which it could
         except CommandError as error:
             voice.say(f"{error}")
             code = 1
-        leave(code)
+        end_children()
+        leave(code if stopping.code is None else stopping.code)
 
 
 class Demo:
@@ -102,30 +104,24 @@ class Demo:
                 stack.callback(server.socket.close)
             if not settings.DATABASE_URL:
                 self._postgres = stack.enter_context(serve(settings.DATA_DIR, self._step, own=True))
+            stack.enter_context(in_plain_words())
             stack.callback(self._stopping.wind_down)
             self._prepare_database()
             secrets = settings.DATA_DIR.load_or_create()
             return self._serve(server, secrets) if server is not None else self._once(secrets)
 
     def _prepare_database(self) -> None:
-        try:
-            # Not through the pool, which would try for seconds and then not say why.
-            psycopg.connect(**connection_parameters()).close()  # type: ignore[arg-type]
-        except psycopg.Error as error:
-            raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from error
+        knock()
         if self._options["reset"]:
             self._step("Emptying the database")
             where = f"{connection.settings_dict['NAME']} of DATABASE_URL" if settings.DATABASE_URL else "of the demo"
             tables = reset.drop_everything()
             self._voice.say(f"Dropped Guardian's own {tables} tables in the database {where}, and nothing else.")
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            self._step("Preparing the tables")
-            call_command("migrate", verbosity=0, interactive=False)
-        connection.close()
+        bring_up_to_date(settings.DATA_DIR, self._step)
 
     def _serve(self, server: web_server.WebServer, secrets: Secrets) -> int:
         _switch_forum_on(server.url, secrets)
+        settings.DATA_DIR.announce(server.url)
         self._step("Making the people and the forum")
         people = accounts.have_people(secrets)
         forum = accounts.have_forum(secrets, url=server.url)
@@ -188,6 +184,20 @@ class Demo:
     def _step(self, text: str) -> None:
         self._stopping.check()
         self._voice.step(text)
+
+
+@contextlib.contextmanager
+def in_plain_words() -> Iterator[None]:
+    """Raises CommandError for what is no mistake of ours; while the database still runs, so that it can be asked."""
+    try:
+        yield
+    except GuardianError as error:
+        raise CommandError(f"The posts could not be sown: {error.detail}") from error
+    except Exception as error:
+        said = sentence(error)
+        if said is None:
+            raise
+        raise CommandError(said) from error
 
 
 def _switch_forum_on(url: str, secrets: Secrets) -> None:
