@@ -7,7 +7,6 @@ the library's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from math import isfinite
@@ -42,9 +41,9 @@ def _text(value: object) -> str:
         return str(int(value)) if -SAFE <= value <= SAFE else _number(float(value))
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, Mapping):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(f"{encode_basestring(key)}:{_text(value[key])}" for key in keys) + "}"
+    if isinstance(value, dict):
+        pairs = [f"{encode_basestring(key)}:{_text(value[key])}" for key in sorted(value, key=_order)]
+        return "{" + ",".join(pairs) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_text, value)) + "]"
     if isinstance(value, UUID):
@@ -52,6 +51,11 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         return f'"{moment(value)}"'
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _order(key: str) -> bytes:
+    """Keys are sorted by their UTF-16 code units."""
+    return key.encode("utf-16-be")
 
 
 def _number(value: float) -> str:

@@ -31,6 +31,7 @@ SCHEDULE: dict[str, float] = {
     "give-up": 300,
     "deactivated": 15,
     "forget-answers": 3600,
+    "forget-logins": 3600,
     "forget-workers": 3600,
 }
 """Every how many seconds each job of moderation.services.chores runs."""

@@ -104,7 +104,7 @@ def check_clocks() -> Iterator[Finding]:
     here = max(theirs - after, before - theirs, timedelta(0)) * (1 if theirs < before else -1)
     alive = Worker.objects.filter(seen_at__gt=Now() - ALIVE, clock__isnull=False)
     differences = {"this machine": here} | {
-        name: clock - seen_at for name, clock, seen_at in alive.values_list("name", "clock", "seen_at")
+        name: clock - seen_at for name, clock, seen_at in alive.values_list("name", "clock", "seen_at") if clock
     }
     wrong = {name: ahead for name, ahead in differences.items() if abs(ahead) > CLOCKS_MAY_DIFFER}
     if not wrong:

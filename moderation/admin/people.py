@@ -6,8 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminPasswordChangeForm as AdminOwnPasswordForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, PasswordChangeForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
@@ -31,7 +32,7 @@ class PasswordForm(AdminPasswordChangeForm):
         return user
 
 
-class OwnPasswordForm(PasswordChangeForm):
+class OwnPasswordForm(AdminOwnPasswordForm):
     """A supervisor's own."""
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002
@@ -54,9 +55,6 @@ class PersonForm(UserChangeForm):
             return name
         free: str = said_by(people.free_name, name, besides=self.instance.pk)
         return free
-
-
-admin.site.password_change_form = OwnPasswordForm
 
 
 @admin.register(User)

@@ -33,7 +33,7 @@ ON_POST = {
 class GuardianSchema(AutoSchema):
     """Adds to every path the headers it understands and the problems it may answer."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Only what was written for the public (extend_schema); docstrings of views are for us."""
         return ""
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from moderation.errors import NotFound
 from moderation.public.status import told
 from moderation.selectors.access import the_appeal_behind
+from moderation.selectors.languages import two_letters
 
 
 @require_safe
@@ -21,8 +22,8 @@ def appeal_status(request: HttpRequest, token: str) -> HttpResponse:
     except NotFound as error:
         raise Http404 from error
     known = [code for code, _ in settings.LANGUAGES]
-    asked = request.GET.get("lang", appeal.language)[:2].lower()
-    language = asked if asked in known else translation.get_language_from_request(request)[:2]
+    asked = two_letters(request.GET.get("lang", appeal.language))
+    language = asked if asked in known else two_letters(translation.get_language_from_request(request))
     with translation.override(language):
         response = render(request, "appeals/status.html", {"told": told(appeal), "languages": settings.LANGUAGES})
     response["Cache-Control"] = "no-store"

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from moderation.models import Assessment, Decision, PolicyVersion
+from moderation.selectors.languages import two_letters
 from moderation.states import Outcome
 
 LONGEST_FACTS = 5000
@@ -59,7 +60,7 @@ def statement(decision: Decision) -> dict[str, Any]:
         "category_addition": sorted({version.category for version in versions[1:]} - {versions[0].category})
         if versions
         else [],
-        "content_language": case.language[:2].upper() or None,
+        "content_language": two_letters(case.language).upper() or None,
         "content_date": case.created_at.date().isoformat(),
         "application_date": decision.decided_at.date().isoformat(),
         "end_date_visibility_restriction": None,

@@ -51,8 +51,9 @@ def events_of(case: Case) -> QuerySet[Event]:
     return case.events.select_related("user", "client")
 
 
-def timeline(events: Sequence[Event], *, known: Iterable[Model] = ()) -> list[Line]:
+def timeline(events: Iterable[Event], *, known: Iterable[Model] = ()) -> list[Line]:
     """The lines, in the order of `events`. `known`: rows that are at hand; each other kind of row takes one query."""
+    events = list(events)
     rows = _rows(events, known)
     return [
         Line(event.pk, event.type, event.actor, event.at, event.data) if event.form == 1 else _line(event, rows)

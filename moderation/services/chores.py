@@ -8,8 +8,10 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from moderation.models import IdempotentAnswer, Order, Worker
+from moderation.services.desk import logins
 from moderation.services.orders import announcements, closing, giving_up, webhooks
 from moderation.services.record import audit
+from moderation.sessions import SessionStore
 from moderation.states import CONFIRMED, Direction, OrderStatus
 
 ANSWERS_KEPT = timedelta(hours=48)
@@ -29,6 +31,12 @@ def forget_old_answers() -> int:
     return IdempotentAnswer.objects.filter(created_at__lt=Now() - ANSWERS_KEPT).delete()[0]
 
 
+def forget_logins() -> int:
+    """Sessions that have ended, and tries of passwords that have run down."""
+    SessionStore.clear_expired()
+    return logins.forget()
+
+
 def forget_dead_workers() -> int:
     """Workers that said nothing for an hour."""
     return Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()[0]
@@ -44,6 +52,7 @@ JOBS: dict[str, Callable[[], int]] = {
     "give-up": giving_up.give_up_unconfirmed,
     "deactivated": giving_up.give_up_for_the_inactive,
     "forget-answers": forget_old_answers,
+    "forget-logins": forget_logins,
     "forget-workers": forget_dead_workers,
 }
 """By name; how often each runs is the postman's to know (queueing.celery.SCHEDULE)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from moderation.models import Order
@@ -51,3 +54,25 @@ def rolled_back(client_app: App, case_id: str) -> None:
 def lands(order: Order) -> None:
     """The worker goes on, past the last look at its lease: the order is posted, and what came of it is recorded."""
     delivery.record(order, webhooks.post(order.client, order.pk, order.notice.document))
+
+
+# --- two at once
+
+
+def in_a_thread(call: Callable[[], Any]) -> threading.Thread:
+    def run() -> None:
+        try:
+            call()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        # Not pg_stat_activity: within a transaction that says the same for ever.
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])

@@ -14,6 +14,7 @@ from django.urls import get_resolver
 
 from moderation.api.doors import Door
 from moderation.models import Appeal, Scope
+from moderation.rights import Actor, Door
 from moderation.services.desk import clients
 from moderation.services.story import review
 from moderation.tests.api_answers import assert_problem, pointers
@@ -23,7 +24,7 @@ SECRET_WORDS = "You are a loser, and only a reader should see that."
 
 
 def with_key(client_app: App, *scopes: str) -> App:
-    return App(client_app.client, clients.new_key(client_app.client, scopes=scopes), "")
+    return App(client_app.client, clients.new_key(client_app.client, by=Actor.operator(), scopes=scopes), "")
 
 
 def start(client_app: App, **headers: str) -> Any:
@@ -219,7 +220,7 @@ def test_while_an_appeal_waits_the_schema_asks_for_the_written_answer(client_app
 def test_a_claimed_case_still_has_its_schema(client_app: App) -> None:
     case_id = client_app.start(RUDE)
     work()
-    review.claim(uuid.UUID(case_id), ana())
+    review.claim(uuid.UUID(case_id), by=Actor.of_user(ana(), Door.CONSOLE))
     assert client_app.get(f"cases/{case_id}/decision-schema/").status_code == 200
 
 

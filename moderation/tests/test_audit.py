@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -366,3 +369,10 @@ def test_verifying_costs_a_fixed_number_of_queries_for_every_thousand_entries(wa
     Event.objects.bulk_create([Event(case_id=walked[0], **sample) for _ in range(800)])
     seal_all()
     assert cost() == before <= 30
+
+
+def test_a_key_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
+    environment = {**os.environ, "AUDIT_KEY": "short", "GUARDIAN_HOME": str(tmp_path)}
+    script = [sys.executable, "-c", "import moderation.settings"]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert "AUDIT_KEY is shorter than 32 characters" in done.stderr.splitlines()[-1]

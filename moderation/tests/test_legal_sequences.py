@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -135,10 +134,10 @@ def _brought(client_app: App, platform: Platform, to: str) -> str:
 
 VERBS: dict[str, Callable[[App, str, int], Any]] = {
     "decide": lambda caller, case_id, turn: caller.decide(case_id, "remove_content", by=f"Reviewer {turn}"),
-    "roll back": lambda caller, case_id, turn: caller.roll_back(case_id, keep_in_force=bool(turn % 2)),
     "withdraw": lambda caller, case_id, turn: caller.post(
         f"cases/{case_id}/withdraw/", {"reason": "Gone.", "keep_in_force": bool(turn % 2)}
     ),
+    "roll back": lambda caller, case_id, turn: caller.roll_back(case_id, keep_in_force=bool(turn % 2)),
     "appeal": lambda caller, case_id, turn: appeal(caller, case_id, who=("author-1", "reporter-1")[turn % 2]),
     "start": lambda caller, case_id, turn: caller.post("cases/", _again(caller, case_id)),
 }
@@ -160,16 +159,16 @@ def _again(caller: App, case_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("works_between", [False, True])
-def test_every_two_verbs_in_every_state_are_carried_out_or_refused(
-    client_app: App, platform: Platform, state: str, works_between: bool
+def test_every_verb_in_every_state_and_all_others_after_it_are_carried_out_or_refused(
+    client_app: App, platform: Platform, state: str
 ) -> None:
-    for first, second, third in itertools.product(VERBS, VERBS, ("roll back", "decide")):
+    names = list(VERBS)
+    for number in range(len(names)):
         platform.behave = lambda document: (200, b"")
         case_id = _brought(client_app, platform, state)
-        for turn, name in enumerate((first, second, third), 1):
+        for turn, name in enumerate([*names[number:], *names[:number], names[number]], 1):
             answer = VERBS[name](client_app, case_id, turn)  # a 500 is an exception here
-            assert answer.status_code in (200, 201, 202, 403, 409), (first, second, third, name, answer.content)
-            if works_between:
+            assert answer.status_code in (200, 201, 202, 403, 409), (names[number], name, answer.content)
+            if turn + number % 2 == 3:
                 work()
         assert client_app.case(case_id)["status"] in Status.values

@@ -12,16 +12,26 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from moderation.models import Attempt, Case, Client, Event, Order
+from moderation.models import Attempt, Case, Client, Event, Order, Run
 from moderation.models.work import Taken
 from moderation.services.orders import closing, delivery, webhooks
 from moderation.services.orders.webhooks import Reply
 from moderation.services.post import outbox
+from moderation.services.story import legs
 from moderation.states import OrderStatus
 from moderation.tests.moderators import Moderator
-from moderation.tests.people import WORK, App, app, sue, work
+from moderation.tests.people import WORK, App, app, sue, until, work
 from moderation.tests.platform import Obedient
-from moderation.tests.stopped import days, decided, lands, let_leases_run_out, rolled_back, taken
+from moderation.tests.stopped import (
+    days,
+    decided,
+    in_a_thread,
+    lands,
+    let_leases_run_out,
+    rolled_back,
+    taken,
+    waits_for_a_lock,
+)
 
 LOST = Reply(None, "The connection broke.")
 
@@ -306,6 +316,27 @@ def test_a_copy_that_is_cancelled_in_the_air_is_waited_for_and_put_right(client_
     assert Order.objects.get(pk=copy.pk).status == OrderStatus.REVERSED
     closing.settle_overlooked()
     assert [client_app.case(case_id)["status"] for case_id in (shorter, longer)] == ["pending_review"] * 2
+
+
+def test_a_copy_that_is_just_being_taken_is_waited_for(client_app: App, platform: Obedient) -> None:
+    shorter = decided(client_app, days(7))
+    work()
+    longer = decided(client_app, days(30))
+    work()
+    client_app.roll_back(longer)
+    for offer in outbox.claim(starts_at_once=8):
+        WORK[offer.kind](offer.id)
+    client_app.roll_back(shorter)
+    run = Run.objects.get(case_id=shorter, kind="rollback")
+    with transaction.atomic():
+        copy = taken(longer, resends__isnull=False)  # and that is not committed yet
+        leg = in_a_thread(lambda: legs.roll_back(run.pk))
+        until(waits_for_a_lock, bool)
+    leg.join(20)
+    copy.refresh_from_db()
+    assert copy.status == OrderStatus.CANCELLED
+    assert copy.lease_until is not None
+    assert Order.objects.get(case_id=shorter, direction="reverse").due_at >= copy.lease_until
 
 
 def test_a_warning_that_lands_late_cannot_be_taken_back(client_app: App, platform: Obedient) -> None:

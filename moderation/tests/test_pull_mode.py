@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +19,7 @@ from moderation.states import Door
 from moderation.tests.moderators import Moderator
 from moderation.tests.people import App, ana, app, enforced, sue, until, work
 from moderation.tests.platform import Platform
+from moderation.tests.stopped import in_a_thread, waits_for_a_lock
 
 
 @pytest.fixture
@@ -32,25 +31,6 @@ def puller(database: None) -> App:
 def listed(puller: App) -> list[str]:
     """The actions it sees."""
     return [order["data"]["action"] for order in puller.get("orders/").json()["results"]]
-
-
-def in_a_thread(call: Callable[[], Any]) -> threading.Thread:
-    def run() -> None:
-        try:
-            call()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        # Not pg_stat_activity: within a transaction that says the same for ever.
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 # --- a rollback beside a listing ---------------------------------------------------------------------------------

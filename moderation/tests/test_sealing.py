@@ -241,8 +241,7 @@ def test_a_row_without_salt_that_no_event_of_before_tells_of_is_missing_one(clie
         sql(
             "INSERT INTO moderation_decision (id, case_id, round, outcome, actions, reason, note, decided_by, decider,"
             " via, decided_at) SELECT gen_random_uuid(), case_id, 7, outcome, actions, reason, note, 'x', 'x', via,"
-            " now()"
-            " FROM moderation_decision LIMIT 1"
+            " now() FROM moderation_decision LIMIT 1"
         )
     while audit.seal():
         pass

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from pytest_django import Settings
 
 from moderation.models import Appeal, Case, Client, Event, Notice, Order, Run, Seal
+from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.services.orders import announcements
 from moderation.services.post import outbox
@@ -236,7 +237,7 @@ AGE_GATED = [("age_gate", "applied")]
 
 def _speaking_for(name: str) -> App:
     client = Client.objects.get(name=name)
-    return App(client, clients.new_key(client), client.webhook_secret)
+    return App(client, clients.new_key(client.pk, by=Actor.operator()), client.webhook_secret)
 
 
 def _stands() -> dict[str, Stand]:

@@ -216,7 +216,8 @@ def _locked(client_id: int) -> Client:
 
 def _free_name(name: str, *, besides: int | None = None) -> str:
     name = check_name(name, longest=LONGEST_NAME, whose="A client's")
-    if Client.objects.exclude(pk=besides).filter(name=name).exists():
+    taken = Client.objects.filter(name=name)
+    if (taken.exclude(pk=besides) if besides is not None else taken).exists():
         raise Unacceptable(f"There is a client called {name!r} already; choose another name.")
     return name
 

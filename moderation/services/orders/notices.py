@@ -84,7 +84,7 @@ def _take_next(client: Client) -> Notice | None:
     """Lease the next of the client's notices that nobody has in hand, or None; in one statement."""
     asked = time.monotonic()
     for notice in Notice.objects.raw(_TAKE_NEXT, [uuid.uuid4(), webhooks.LEASE, client.pk]):
-        notice.client, notice.taken = client, Taken(notice.now, asked, webhooks.LEASE)
+        notice.client, notice.taken = client, Taken(notice.now, asked, webhooks.LEASE)  # type: ignore[attr-defined]
         return notice
     return None
 

@@ -28,7 +28,11 @@ FAILING_SHARE = 3
 """Endpoints that fail get a third of what analyses get: a quarter of all threads."""
 LOOK = 500
 """How many orders of one client are looked at in one go, to find those that are next in their line."""
-_LOOK = {"cap": DELIVERIES_PER_ENDPOINT, "look": LOOK, "priorities": [priority.value for priority in Priority]}
+_LOOK: dict[str, Any] = {
+    "cap": DELIVERIES_PER_ENDPOINT,
+    "look": LOOK,
+    "priorities": [priority.value for priority in Priority],
+}
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ _looked_at: dict[int, tuple[int, datetime, uuid.UUID]] = {}
 def claim(*, starts_at_once: int) -> list[Offer]:
     """Everything that may be offered now, most urgent first. Empty while another relay is claiming: it does the same
     work, and two at once would overstep the caps. At most `starts_at_once` analyses are out at a time."""
-    every = {"offer": OFFER_SECONDS, "priorities": [priority.value for priority in Priority]}
+    every: dict[str, Any] = {"offer": OFFER_SECONDS, "priorities": [priority.value for priority in Priority]}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('guardian-outbox', 0))")
         if not cursor.fetchone()[0]:

@@ -202,8 +202,8 @@ def _links() -> Iterator[tuple[Seal, Event | None, bool]]:
     while seals := list(Seal.objects.filter(position__gt=position).order_by("position")[:BATCH]):
         position = seals[-1].position
         events = Event.objects.in_bulk([one.event_id for one in seals])
-        wanted = {event.case_id for event in events.values()}
-        cases = set(Case.objects.filter(pk__in=wanted).values_list("pk", flat=True)) | {None}
+        wanted = {event.case_id for event in events.values() if event.case_id is not None}
+        cases = {None, *Case.objects.filter(pk__in=wanted).values_list("pk", flat=True)}
         for one in seals:
             event = events.get(one.event_id)
             yield one, event, event is None or event.case_id in cases

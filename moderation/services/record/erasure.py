@@ -40,7 +40,7 @@ def erase(row: Salted, *, by: Actor) -> None:
     row.save(update_fields=[*WORDS[model], "salt"])
     tells: dict[str, str] = {}
     for digests in Event.objects.filter(case=case, digests__isnull=False).values_list("digests", flat=True):
-        for key in digests:
+        for key in digests or {}:
             fact, _colon, pk = key.partition(":")
             if pk == str(row.pk) and FACTS[fact].model is model:
                 tells |= tell(fact, row)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
-from django.db.models import Model
+from django.db.models import Model, prefetch_related_objects
 
 from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, Report, Run, Seal, Withdrawal
 from moderation.models.facts import ERASED, FACTS, digest
@@ -112,9 +112,10 @@ def _rows(cases: Sequence[Case]) -> dict[type[Model], Sequence[Model]]:
     found: dict[type[Model], Sequence[Model]] = {Case: cases}
     for model in (Report, Assessment, Decision, Order, Appeal, Run, Withdrawal):
         rows = model._default_manager.filter(case_id__in=known)
-        found[model] = list(rows.prefetch_related("policies") if model is Decision else rows)
+        found[model] = list(rows)
         for row in found[model]:
             row.case = known[row.case_id]  # type: ignore[attr-defined]
+    prefetch_related_objects(found[Decision], "policies")
     return found
 
 

@@ -85,8 +85,14 @@ def _in_one_transaction(run_id: uuid.UUID, kind: RunKind, status: Status, leg: C
             ended = leg(case, run)
             Run.objects.filter(pk=run_id).update(done_at=Now(), rebuilt=ended.rebuilt)
             if ended.rebuilt:
-                said = {"run_id": str(run_id), "leg": kind.value, "round": run.round}
-                note(case, "agent.thread_rebuilt", by=Actor.agent(), **said)
+                note(
+                    case,
+                    "agent.thread_rebuilt",
+                    by=Actor.agent(),
+                    run_id=str(run_id),
+                    leg=kind.value,
+                    round=run.round,
+                )
             if case.thread_version != GRAPH_VERSION:
                 Case.objects.filter(pk=case.pk).update(thread_version=GRAPH_VERSION)
             closing.settle_or_reopen(case)
