@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 class SupervisorsSite(admin.AdminSite):
     """Django's, with another doorkeeper."""
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., HttpResponseBase]:  # noqa: FBT001, FBT002
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
@@ -34,7 +34,7 @@ class SupervisorsSite(admin.AdminSite):
 
         return at_the_door
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """One's own password, by the verb."""
         from moderation.admin.people import OwnPasswordForm
 

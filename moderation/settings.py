@@ -28,7 +28,8 @@ env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
 
 def _list(name: str) -> list[str]:
-    return [item.strip() for item in env.list(name, []) if item.strip()]
+    said: list[str] = env.list(name, [])
+    return [item.strip() for item in said if item.strip()]
 
 
 # --- who we are, and what we refuse ------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Command(createsuperuser.Command):
             people.tell_of(user, by=Actor.operator())
 
     def _validate_username(self, username: str, verbose_field_name: str, database: str) -> str | None:
-        said: str | None = super()._validate_username(username, verbose_field_name, database)
+        said: str | None = super()._validate_username(username, verbose_field_name, database)  # type: ignore[misc]
         if said:
             return said
         try:

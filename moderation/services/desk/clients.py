@@ -213,7 +213,7 @@ def _locked(client_id: int) -> Client:
 
 def _free_name(name: str, *, besides: int | None = None) -> str:
     name = check_name(name, longest=LONGEST_NAME, whose="A client's")
-    if Client.objects.exclude(pk=besides).filter(name=name).exists():
+    if Client.objects.filter(name=name).exclude(pk__in=[] if besides is None else [besides]).exists():
         raise Unacceptable(f"There is a client called {name!r} already; choose another name.")
     return name
 

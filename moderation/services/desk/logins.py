@@ -52,7 +52,7 @@ _SPEND = """
             0, bucket.spent - extract(epoch FROM now() - bucket.at) / (%(pace)s::jsonb->>bucket.key)::float
         ),
         at = now()
-    RETURNING key, spent, good_at > now() - %(known)s
+    RETURNING key, spent, good_at > now() - %(known)s * interval '1 second'
 """
 
 
@@ -66,7 +66,7 @@ def take(name: str, address: str) -> float:
     pair = next(iter(limits))
     with transaction.atomic(), connection.cursor() as cursor:
         pace = "{" + ",".join(f'"{key}":{limit.seconds}' for key, limit in limits.items()) + "}"
-        cursor.execute(_SPEND, {"keys": list(limits), "pace": pace, "known": KNOWN})
+        cursor.execute(_SPEND, {"keys": list(limits), "pace": pace, "known": KNOWN.total_seconds()})
         rows = cursor.fetchall()
         known = any(key == pair and good for key, _spent, good in rows)
         over = [
@@ -100,7 +100,7 @@ def forget() -> int:
 def address_of(request: HttpRequest) -> str:
     """Whence the request came. Behind PROXY_COUNT proxies of ours that is what the outermost of them saw: the entry of
     X-Forwarded-For counted from the right; what stands before it anybody may have written."""
-    address = request.META.get("REMOTE_ADDR", "")
+    address: str = request.META.get("REMOTE_ADDR", "")
     if settings.PROXY_COUNT:
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
         if len(hops) >= settings.PROXY_COUNT:
@@ -118,7 +118,7 @@ class CountedBackend(ModelBackend):
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **more: Any
     ) -> User | None:
         if request is None or username is None or password is None:
-            return super().authenticate(request, username, password, **more)  # type: ignore[return-value]
+            return super().authenticate(request, username, password, **more)
         address = address_of(request)
         wait = take(username, address)
         if wait:
@@ -127,7 +127,7 @@ class CountedBackend(ModelBackend):
         user = super().authenticate(request, username, password, **more)
         if user is not None:
             succeeded(username, address)
-        return user  # type: ignore[return-value]
+        return user
 
 
 def _keys(name: str, address: str) -> tuple[str, str, str]:

@@ -151,7 +151,7 @@ def _locked(user_id: int, *, by: Actor) -> User:
         raise NotFound("There is no such person.")
     # A supervisor who could set a superuser's password would be one.
     above = user.is_superuser and by.door != Door.COMMAND and by.user != user_id
-    if above and not User.objects.filter(pk=by.user, is_superuser=True).exists():
+    if above and by.user not in User.objects.filter(is_superuser=True).values_list("pk", flat=True):
         raise NotAllowed("This person stands above a supervisor.")
     return user
 
@@ -175,8 +175,8 @@ def free_name(name: str, *, besides: int | None = None) -> str:
         raise Unacceptable("A person's name needs at least one letter or digit that can be seen.")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NAMES])
-    for other in User.objects.exclude(pk=besides).values_list("username", flat=True).iterator():
-        if fold_name(other) == folded:
+    for pk, other in User.objects.values_list("pk", "username").iterator():
+        if pk != besides and fold_name(other) == folded:
             said = "is there already" if other == name else "reads like somebody who is there"
             raise Unacceptable(
                 f"{name} {said}: choose another name.", errors=[FieldTrouble("/username", "Taken.")], code="name_taken"
