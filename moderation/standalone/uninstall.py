@@ -117,7 +117,8 @@ def _remove_shared() -> Iterator[str]:
     with flock(SHARED / ".lock"):
         others = sorted(path.name for path in SHARED.glob(f"{CLUSTER}*"))
         if others:
-            yield f"left     {SHARED}: other data directories have their databases in it: {', '.join(others)}"
+            named = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+            yield f"left     {SHARED}: other data directories have their databases in it: {named}"
             return
         for path in (*SHARED.glob("pgsql-*"), *SHARED.glob(f"{COPYING}*")):
             shutil.rmtree(path)

@@ -7,7 +7,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import ProgrammingError
 
 from moderation.errors import ModerationError
 from moderation.models import Scope
@@ -35,8 +34,6 @@ class Command(BaseCommand):
             new = clients.create(options["name"], by=by, webhook_url=options["webhook_url"], scopes=scopes)
         except ModerationError as error:
             raise CommandError(error.detail) from error
-        except ProgrammingError as error:
-            raise CommandError("The database's tables are not up to date: run manage.py migrate first.") from error
         said = {"client": new.client.name, "api_key": new.api_key, "webhook_secret": new.webhook_secret}
         if options["json"]:
             self.stdout.write(json.dumps(said, ensure_ascii=False))

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
-from django.db import ProgrammingError, transaction
+from django.db import transaction
 from django.urls import reverse
 
 from moderation.errors import ModerationError
@@ -37,8 +37,6 @@ class Command(BaseCommand):
             raise CommandError(f"{options['email']} is no e-mail address.") from error
         except ModerationError as error:
             raise CommandError(error.detail) from error
-        except ProgrammingError as error:
-            raise CommandError("The database's tables are not up to date: run manage.py migrate first.") from error
         base = settings.PUBLIC_URL or settings.DATA_DIR.demo_url()
         url = base + reverse("set_password", kwargs={"token": token})
         if options["json"]:
