@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client as Browser
 from django.urls import get_resolver
 
-from moderation.api.doors import Door
+from moderation.api import doors
 from moderation.models import Appeal, Scope
 from moderation.rights import Actor, Door
 from moderation.services.desk import clients
@@ -24,7 +24,7 @@ SECRET_WORDS = "You are a loser, and only a reader should see that."
 
 
 def with_key(client_app: App, *scopes: str) -> App:
-    return App(client_app.client, clients.new_key(client_app.client, by=Actor.operator(), scopes=scopes), "")
+    return App(client_app.client, clients.new_key(client_app.client.pk, by=Actor.operator(), scopes=scopes), "")
 
 
 def start(client_app: App, **headers: str) -> Any:
@@ -100,7 +100,7 @@ def test_made_up_cursors_limits_and_states_are_unacceptable(client_app: App, pat
 
 
 def test_a_view_that_names_no_scope_keeps_the_process_from_starting() -> None:
-    class Forgotten(Door):
+    class Forgotten(doors.Door):
         scopes = {"GET": Scope.CASES_READ}
 
         def post(self, request: Any) -> Any: ...

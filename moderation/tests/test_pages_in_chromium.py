@@ -197,7 +197,7 @@ def test_somebody_who_is_logged_out_meanwhile_keeps_what_they_typed(live: str, b
     desk.context.clear_cookies()
     desk.context.add_cookies([cookie for cookie in cookies if cookie["name"] == "csrftoken"])
     desk.page.click("#decide")
-    assert "logged out" in desk.text("#toast:not(:empty)")
+    assert "logged out" in desk.text("[data-when=out] p")
     other = desk.context.new_page()
     other.goto(live + login_links.link_for(ana()))
     assert desk.page.input_value("#note") == "What I thought."
