@@ -20,6 +20,7 @@ from moderation.models import (
     Report,
     Run,
     Seal,
+    Tally,
     TokenBucket,
     Withdrawal,
     Worker,
@@ -118,6 +119,12 @@ class SealAdmin(ReadOnly):
     search_fields = ["=position", "=hash"]
     search_help_text = _("Position or hash")
     ordering = ["-position"]
+
+
+@admin.register(Tally)
+class TallyAdmin(ReadOnly):
+    list_display = ["name", "labels", "value"]
+    ordering = ["name", "pk"]
 
 
 @admin.register(AuditHead)

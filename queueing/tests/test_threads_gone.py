@@ -309,7 +309,7 @@ def _die(*_: object) -> None:
 
 def _rebuilt(case_id: str) -> list[str]:
     events = Event.objects.filter(case_id=case_id, type="agent.thread_rebuilt").order_by("pk")
-    return [event.data["why"] for event in events]
+    return [Run.objects.get(pk=event.data["run_id"]).rebuilt for event in events]
 
 
 def _everything() -> dict[str, Any]:
