@@ -100,7 +100,7 @@ def app(*, webhook_url: str = "", name: str = "") -> App:
 
 
 def _forget_the_desk() -> None:
-    """What was written about making the client is not what the tests of cases look at. As a replica no trigger fires."""
+    """What was written about making the client is not what tests of cases look at. As a replica no trigger fires."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("DELETE FROM moderation_event WHERE case_id IS NULL")

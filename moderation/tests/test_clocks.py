@@ -145,7 +145,7 @@ def test_the_window_of_an_appeal_ends_by_the_databases_clock(client_app: App) ->
 
 
 def test_an_old_secret_signs_until_its_end_by_the_databases_clock(client_app: App, platform: Platform) -> None:
-    clients.rotate_secret(client_app.client, overlap=timedelta(minutes=30))
+    clients.rotate_secret(client_app.client.pk, by=Actor.operator(), overlap=timedelta(minutes=30))
     assert webhooks.ping(Client.objects.get()).result
     client = Client.objects.get()
     for left, signatures in ((30, 2), (-30, 1)):

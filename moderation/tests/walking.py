@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from moderation.models import Case, Order, Role, Run, User
-from moderation.services.orders import delivery
+from moderation.services.orders import giving_up
 from moderation.tests.moderators import Moderator, end_the_undo_window, sql
 from moderation.tests.people import App, app, work
 from moderation.tests.platform import Platform
@@ -133,10 +133,10 @@ def _fetched() -> str:
     assert puller.post(f"orders/{order['id']}/confirm/", said).status_code == 200
     puller.get("orders/", status="pending")
     sql(
-        "UPDATE moderation_order SET due_at = now() - interval '73 hours', first_tried_at = now() - interval '73 hours'"
+        "UPDATE moderation_order SET due_at = now() - interval '73 hours', listed_at = now() - interval '73 hours'"
         " WHERE status = 'planned'"
     )
-    delivery.give_up_unfetched()
+    giving_up.give_up_unconfirmed()
     return case_id
 
 
