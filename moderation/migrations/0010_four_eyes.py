@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField("decision", "earlier_account", models.BigIntegerField(blank=True, null=True)),
-        migrations.AddField("decision", "same_person", models.BooleanField(default=False)),
+        migrations.AddField("decision", "same_person", models.BooleanField(default=False, db_default=False)),
         migrations.AlterField(
             "decision",
             "via",

@@ -110,7 +110,7 @@ class Decision(Salted):
     earlier = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     earlier_decider = models.CharField(max_length=800, blank=True, null=True)
     earlier_account = models.BigIntegerField(blank=True, null=True)
-    same_person = models.BooleanField(default=False)
+    same_person = models.BooleanField(default=False, db_default=False)
     decided_at = models.DateTimeField(db_default=Now())
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 

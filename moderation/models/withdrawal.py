@@ -11,9 +11,9 @@ from moderation.models.salted import Salted
 
 
 class Withdrawal(Salted):
-    """Why a case was withdrawn, and whether what was done stays in force. By `user`, or else by the case's client."""
+    """Why a case was withdrawn, and whether what was done stays in force; once more after each rollback. By `user`, or else by the case's client."""
 
-    case = models.OneToOneField(Case, on_delete=models.CASCADE, related_name="withdrawal")
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="withdrawals")
     reason = models.TextField()
     keep_in_force = models.BooleanField()
     user = models.ForeignKey(

@@ -19,7 +19,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
     "login/": ("200", "302", "302"),
     "login/link/<str:token>/": ("404", "404", "404"),
     "logout/": ("405", "405", "405"),
-    "logout/everywhere/": ("in", "in", "in"),
+    "logout/everywhere/": ("405", "405", "405"),
     "session/": ("401", "204", "204"),
     "set-password/<str:token>/": ("404", "404", "404"),
     "language/": ("302", "302", "302"),

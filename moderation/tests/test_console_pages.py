@@ -65,7 +65,7 @@ def test_a_client_without_a_webhook_is_waited_for(database: None) -> None:
     pulling.decide(case_id, "remove_content", by="Cleo")
     work()
     page = Moderator(ana()).look(case_id).content.decode()
-    assert "Waits for the client, which fetches its orders itself." in page
+    assert "Waits for the client, which has not fetched it yet." in page
 
 
 def test_a_page_that_looks_again_gets_nothing_while_nothing_has_changed(case_id: str, client_app: App) -> None:

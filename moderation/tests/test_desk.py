@@ -244,7 +244,7 @@ def test_what_supervisors_change_about_clients_leaves_events_that_hold_no_name_a
         ("client.key_revoked", {"key": second.pk}),
     ]
     assert {event.client_id for event in Event.objects.all()} == {client.pk}
-    assert {event.actor for event in Event.objects.all()} == {"sue"}
+    assert {event.user.username for event in Event.objects.all()} == {"sue"}
     page = plain(browser.get(admin("event", "changelist")))
     assert "client.secret_rotated" in page
     client.refresh_from_db()

@@ -142,7 +142,7 @@ def test_an_upgrade_folds_stored_deciders_anew_and_reports_one_person_on_both_si
         "ALTER TABLE moderation_decision DROP CONSTRAINT earlier_person_is_true, DROP CONSTRAINT second_decider_differs"
     )
     sql("UPDATE moderation_decision SET decided_by = 'аnа', decider = 'аnа' WHERE id = %s", second.pk)
-    migration = import_module("moderation.migrations.0005_four_eyes")
+    migration = import_module("moderation.migrations.0010_four_eyes")
     with connection.schema_editor() as editor:
         sql("ALTER TABLE moderation_decision DROP CONSTRAINT decision_id_with_person")
         migration.fold_anew(apps, editor)

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from moderation.models import Client, Notice
+from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.services.orders import announcements
 from moderation.services.post import outbox
@@ -71,7 +72,7 @@ def test_another_address_is_sent_what_waits(client_app: App, platform: Platform)
 
 
 def test_what_a_pull_client_is_told_is_in_no_index_of_what_waits(database: None) -> None:
-    pulling = clients.create("pulling").client
+    pulling = clients.create("pulling", by=Actor.operator()).client
     announcements.ping(pulling)
     notice = Notice.objects.get()
     assert notice.feed_only

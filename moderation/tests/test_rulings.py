@@ -10,6 +10,7 @@ from django.utils import translation
 
 from moderation.console.case.forms import TOLD
 from moderation.models import Decision, Policy, PolicyVersion
+from moderation.rights import Actor
 from moderation.services.desk import policies
 from moderation.tests.api_answers import assert_problem, pointers
 from moderation.tests.moderators import Moderator, plain
@@ -79,7 +80,7 @@ def test_a_policy_the_case_has_met_stays_known_here_in_that_version(client_app: 
     work()
     met = PolicyVersion.objects.get(policy__slug="harassment", number=1)
     fields = {name: getattr(met, name) for name in ("title", "text", "severity", "category")}
-    policies.publish("harassment", **fields, allowed_actions=["label_content"])
+    policies.publish("harassment", by=Actor.operator(), **fields, allowed_actions=["label_content"])
     assert client_app.decide(waiting, "remove_content", policies=["harassment"]).status_code == 202
     assert list(Decision.objects.get().policies.all()) == [met], "as the assessment has it"
     work()
