@@ -11,7 +11,8 @@ from moderation.models.salted import Salted
 
 
 class Withdrawal(Salted):
-    """Why a case was withdrawn, and whether what was done stays in force; once more after each rollback. By `user`, or else by the case's client."""
+    """Why a case was withdrawn, and whether what was done stays in force; again after a rollback. By `user`, or else by
+    the case's client."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="withdrawals")
     reason = models.TextField()

@@ -28,7 +28,7 @@ ORDERS = some.lists(
 @pytest.fixture
 def decisions(database: None, monkeypatch: pytest.MonkeyPatch) -> list[Decision]:
     """Three decided cases of a client with an endpoint; whose caps are out of the way."""
-    monkeypatch.setattr(outbox, "DELIVERIES_PER_ENDPOINT", 1000)
+    monkeypatch.setitem(outbox._LOOK, "cap", 1000)
     client = app()
     for number in range(LINES):
         case_id = client.start(author_id=f"author-{number}")
