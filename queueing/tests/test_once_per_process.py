@@ -24,10 +24,10 @@ def test_many_cases_open_no_connection_each_and_one_agent_serves_them_all(
     client_app: App, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[str] = []
-    for module in (graph, assessors):
-        monkeypatch.setattr(module, "build", _noting(module.build, built, module.__name__))
     runs.agent().close()
     runs._agent.cache_clear()
+    for module in (graph, assessors):
+        monkeypatch.setattr(module, "build", _noting(module.build, built, module.__name__))
     opened: list[str] = []
     connect = psycopg.Connection.connect.__func__  # type: ignore[attr-defined]
 
