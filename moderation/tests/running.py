@@ -1,3 +1,5 @@
+"""How pytest runs our tests: its hooks, which the conftest of each room takes in. (None may stand at the top level.)"""
+
 from __future__ import annotations
 
 import re
@@ -40,4 +42,5 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     # All rooms stand on one test database.
     for plugin in (environment, fixtures):
-        config.pluginmanager.register(plugin)
+        if not config.pluginmanager.is_registered(plugin):
+            config.pluginmanager.register(plugin)
