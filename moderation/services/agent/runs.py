@@ -105,9 +105,19 @@ def queue(
 
 
 def queue_starts(cases: Sequence[Case]) -> None:
-    """Write the start runs of new cases, in one statement."""
+    """Write the start runs of new cases, in one statement: due when their case came."""
     Run.objects.bulk_create(
-        [Run(case=case, kind=RunKind.START, round=case.round, priority=case.priority) for case in cases]
+        [
+            Run(
+                case=case,
+                kind=RunKind.START,
+                round=case.round,
+                priority=case.priority,
+                due_at=case.created_at,
+                created_at=case.created_at,
+            )
+            for case in cases
+        ]
     )
     wake_relay()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from moderation.lifecycle import line
@@ -16,12 +17,19 @@ SYSTEM = Actor.system()
 def note(case: Case, what: str, *, by: Actor, tells: Mapping[str, str] | None = None, **data: Any) -> None:
     """Write the event `what` of `case`, done by `by`. `data`: ids of our rows and codes, never a person's words.
     `tells`: the digests of the rows it tells of (models.facts.tell)."""
-    note_each(what, [(case, data, tells or {})], by=by)
+    line(case, what, by=by, data=data, tells=tells).save(force_insert=True)
 
 
-def note_each(what: str, told: Iterable[tuple[Case, dict[str, Any], Mapping[str, str]]], *, by: Actor) -> None:
-    """Write one event per (case, data, digests), in one statement."""
-    Event.objects.bulk_create([line(case, what, by=by, data=data, tells=tells) for case, data, tells in told])
+def note_each(
+    what: str, told: Iterable[tuple[Case, dict[str, Any], Mapping[str, str], datetime]], *, by: Actor
+) -> None:
+    """Write one event per (case, data, digests, time), in one statement. The time is that of the row it tells of: where
+    all are values, Django hands the rows over as arrays, in a third of the time."""
+    lines = []
+    for case, data, tells, at in told:
+        lines.append(line(case, what, by=by, data=data, tells=tells))
+        lines[-1].at = at
+    Event.objects.bulk_create(lines)
 
 
 def note_desk(what: str, *, by: Actor, client: Client | None = None, **data: Any) -> None:
