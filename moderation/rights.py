@@ -125,6 +125,14 @@ RIGHTS: dict[Verb, Right] = {
 }
 
 
+def scope_of(verb: Verb) -> Scope:
+    """What a client's key needs for this. For the doors of the API, which ask it before they read a body."""
+    scope = RIGHTS[verb].scope
+    if scope is None:
+        raise ValueError(f"no client may {verb.value}")
+    return scope
+
+
 def may(by: Actor, verb: Verb) -> bool:
     """Whether the table lets `by` do this at all."""
     right = RIGHTS[verb]

@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from agents import matching
 from moderation.admin.rights import ReadOnly, Supervised, actor_of
 from moderation.models import Policy, PolicyVersion
 from moderation.models.actions import ACTIONS, LABELS
@@ -63,14 +62,11 @@ class VersionForm(forms.ModelForm):
         fields = ["policy", *COPIED]
 
     def clean_terms(self) -> list[str]:
-        for term in self.cleaned_data["terms"]:
-            try:
-                matching.compiled(term)
-            except ValueError as error:
-                raise forms.ValidationError(
-                    _("“%(term)s” is not a regular expression: %(error)s"), params={"term": term, "error": error}
-                ) from None
         terms: list[str] = self.cleaned_data["terms"]
+        if bad := policies.bad_term(terms):
+            raise forms.ValidationError(
+                _("“%(term)s” is not a regular expression: %(error)s"), params={"term": bad[0], "error": bad[1]}
+            )
         return terms
 
     def clean_threshold(self) -> float:

@@ -15,13 +15,14 @@ from moderation.api.doors import Door, PostDoor, actor_of, said_of, versions_of
 from moderation.api.paging import PAGED, PAGING, Pages
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Scope
+from moderation.rights import Verb, scope_of
 from moderation.selectors.access import appeal_of, appeals_of
 from moderation.services.story import appeals
 from moderation.states import AppealStatus
 
 
 class CaseAppeals(PostDoor):
-    scopes = {"POST": Scope.APPEALS_WRITE}
+    scopes = {"POST": scope_of(Verb.APPEAL)}
 
     @extend_schema(
         operation_id="appeal",

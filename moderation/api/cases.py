@@ -19,6 +19,7 @@ from moderation.api.paging import PAGED, PAGING, Pages, moment
 from moderation.api.parsing import BATCH_LIMIT
 from moderation.errors import FieldTrouble, NotFound, Unacceptable
 from moderation.models import Case, Scope
+from moderation.rights import Verb, scope_of
 from moderation.selectors.access import case_of, cases_of
 from moderation.selectors.dossier import Dossier, dossiers, new_dossier
 from moderation.selectors.statement import statement
@@ -28,7 +29,7 @@ from moderation.states import Status
 
 
 class Cases(PostDoor):
-    scopes = {"GET": Scope.CASES_READ, "POST": Scope.CASES_WRITE}
+    scopes = {"GET": Scope.CASES_READ, "POST": scope_of(Verb.START)}
     parameters = PAGED | {"status", "content_id", "author_id", "created_after", "created_before"}
 
     @extend_schema(
@@ -73,7 +74,7 @@ class Cases(PostDoor):
 
 
 class CaseBatch(PostDoor):
-    scopes = {"POST": Scope.CASES_WRITE}
+    scopes = {"POST": scope_of(Verb.START)}
     body_limit = BATCH_LIMIT
     item_pointer = "/cases"
 
@@ -141,7 +142,7 @@ class DecisionSchema(Door):
 
 
 class Resume(PostDoor):
-    scopes = {"POST": Scope.DECISIONS_WRITE}
+    scopes = {"POST": scope_of(Verb.DECIDE)}
 
     @extend_schema(
         operation_id="resume_case",
@@ -162,7 +163,7 @@ class Resume(PostDoor):
 
 
 class Rollback(PostDoor):
-    scopes = {"POST": Scope.ROLLBACK_WRITE}
+    scopes = {"POST": scope_of(Verb.ROLL_BACK)}
 
     @extend_schema(
         operation_id="roll_back_case",
@@ -183,7 +184,7 @@ class Rollback(PostDoor):
 
 
 class Withdraw(PostDoor):
-    scopes = {"POST": Scope.CASES_WRITE}
+    scopes = {"POST": scope_of(Verb.WITHDRAW)}
 
     @extend_schema(
         operation_id="withdraw_case",

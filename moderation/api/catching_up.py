@@ -14,6 +14,7 @@ from moderation.api.doors import Door, PostDoor
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Scope
 from moderation.models.actions import SubjectKind
+from moderation.rights import Verb, scope_of
 from moderation.selectors import feeds
 from moderation.services.orders import delivery
 from moderation.services.orders.webhooks import RESULTS
@@ -38,7 +39,7 @@ class Orders(Door):
 
 
 class Confirm(PostDoor):
-    scopes = {"POST": Scope.CASES_WRITE}
+    scopes = {"POST": scope_of(Verb.CONFIRM)}
 
     @extend_schema(
         operation_id="confirm_order",

@@ -35,7 +35,7 @@ class User(AbstractUser):
 
     @property
     def has_decided(self) -> bool:
-        """Its name stands in decisions, by which four eyes are told apart: a trigger (migration 0005) keeps it."""
+        """Its name stands in decisions, by which four eyes are told apart: a trigger (migration 0010) keeps it."""
         return self.decision_set.exists()
 
     @property

@@ -10,8 +10,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from moderation.tests import environment, fixtures
 
-WORKERS = 3
-"""For the whole suite: one more than the cores it is meant for, since much of it waits for leases and endpoints."""
+WORKERS = 4
+"""For the whole suite: twice the cores it is meant for, since much of it waits for leases and endpoints."""
 
 TOGETHER = re.compile(r"/tests/test_(demo|pages)")
 """Modules whose tests share something dear, by the beginning of their names: a demo that was lived in, a browser."""

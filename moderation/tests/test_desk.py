@@ -297,6 +297,9 @@ def test_what_supervisors_change_about_policies_leaves_events(database: None) ->
         assert browser.post(change, {"is_active": "", **inline}).status_code == 302
         assert browser.post(change, {"is_active": "", **inline}).status_code == 302
         assert browser.post(change, {"is_active": "on", **inline}).status_code == 302
+        for wrong in ({"terms": ["a", "(b"]}, {"allowed_actions": ["fly"]}):
+            with pytest.raises(Unacceptable, match=r"“\(b” is not a regular expression|Unknown actions: fly"):
+                policies.publish("new", by=OPERATOR, **{**said, **wrong})
         who = {"policy": policy.pk}
         assert events() == [
             ("policy.added", who),

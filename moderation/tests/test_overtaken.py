@@ -84,6 +84,8 @@ def test_a_delivery_that_lost_its_lease_leaves_the_order_to_the_next_and_blames_
 def test_an_apply_that_lands_after_its_reversal_is_reversed_anew(client_app: App, platform: Obedient) -> None:
     case_id, order = landed_late(client_app)
     assert platform.in_force, "it has landed"
+    told = Event.objects.get(case_id=case_id, type="order.applied")
+    assert f"order_answer:{order.pk}" in told.digests, "the late word is vouched for"
     first, second = Order.objects.filter(undoes=order).order_by("sequence")
     assert (first.sequence, second.sequence, second.status) == (order.sequence, order.sequence + 1, "planned")
     assert client_app.statuses(case_id) == [("remove_content", "reversing")]

@@ -1,6 +1,6 @@
 """Mixed traffic under random faults, then a look at the books: nothing lost, nothing twice, and both sides agree.
 
-Twenty seconds in the suite; `SOAK_SECONDS=600 SOAK_SEED=…` runs it for ten minutes, with any seed.
+Twelve seconds in the suite; `SOAK_SECONDS=600 SOAK_SEED=…` runs it for ten minutes, with any seed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from queueing.tests.wire import Answer, Wire
 
 pytest_plugins = ("queueing.tests.rabbit", "queueing.tests.processes")
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "20"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "12"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 AUTHORS = [f"author-{number}" for number in range(12)]
 ACTORS = 3

@@ -20,6 +20,8 @@ FLAGS = {
     "bad_rule": gettext_lazy("A rule could not be applied"),
     "contradiction": gettext_lazy("Contradicts itself"),
     "too_long": gettext_lazy("Longer than what was analysed"),
+    "slow_rule": gettext_lazy("A rule ran out of time on this text"),
+    "unscreened": gettext_lazy("Could not be searched for orders in time"),
 }
 _CONTENT_TYPES = {
     ContentType.TEXT: gettext_lazy("Text"),

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
+from agents import matching
 from moderation.errors import Unacceptable
 from moderation.models import Assessment, Decision, Policy, PolicyVersion
 from moderation.models.actions import ACTIONS
@@ -42,13 +43,26 @@ def _newest() -> QuerySet[Any]:
     return PolicyVersion.objects.order_by("policy_id", "-number").distinct("policy_id").values("pk")
 
 
+def bad_term(terms: list[str]) -> tuple[str, str] | None:
+    """The first of the terms that the rules analyst could not use, and why."""
+    for term in terms:
+        try:
+            matching.compiled(term)
+        except ValueError as error:
+            return term, str(error)
+    return None
+
+
 @transaction.atomic
 def publish(slug: str, *, by: Actor, **fields: Any) -> PolicyVersion:
-    """Make `fields` the version of policy `slug` that is in force from now on; older versions stay as they are."""
+    """Make `fields` the version of policy `slug` that is in force from now on; older versions stay as they are.
+    Raises Unacceptable for an action nobody knows and a term that is no regular expression."""
     require(by, Verb.KEEP_POLICIES)
     unknown = [name for name in fields.get("allowed_actions", []) if name not in ACTIONS]
     if unknown:
         raise Unacceptable(f"Unknown actions: {', '.join(unknown)}.")
+    if bad := bad_term(fields.get("terms", [])):
+        raise Unacceptable(f"“{bad[0]}” is not a regular expression: {bad[1]}")
     policy = Policy.objects.filter(slug=slug).first() or add(slug, by=by)
     Policy.objects.select_for_update(no_key=True).get(pk=policy.pk)
     last: int = policy.versions.aggregate(last=Max("number"))["last"] or 0

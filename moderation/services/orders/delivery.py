@@ -212,6 +212,8 @@ def _end_overtaken(case: Case, order: Order, reply: Reply, now: datetime) -> Non
     else:
         order.last_error = reply.detail[:2000]
     order.save()
+    if order.result:
+        _note(case, order, f"order.{order.result}", tells=tell("order_answer", order))
     if reply.http_status is not None:
         # It has landed now, so the reversal may go. Without an answer it may still be on its way: then the lease ends.
         Order.objects.filter(undoes=order, status=OrderStatus.PLANNED, first_tried_at=None).update(due_at=Now())
