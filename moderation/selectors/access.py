@@ -125,7 +125,7 @@ def _locked(cases: CaseQuerySet, case_id: uuid.UUID, otherwise: str = NO_SUCH_CA
 
 
 def _found(cases: CaseQuerySet, otherwise: str = NO_SUCH_CASE) -> Case:
-    case = cases.first()
+    case = next(iter(cases), None)  # one row at most: `first()` would sort
     if case is None:
         raise NotFound(otherwise)
     return case

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 
 from moderation.models import Appeal, Attempt, Case, Decision, Event, Order, Report, Run, Withdrawal
 from moderation.models.order import GIVEN_UP
@@ -48,7 +48,7 @@ _NAMED: dict[str, type[Model]] = {
 
 def events_of(case: Case) -> QuerySet[Event]:
     """The events of a case with what names their actors."""
-    return case.events.select_related("user", "client")
+    return case.events.annotate(user_name=F("user__username"), client_name=F("client__name")).defer("digests")
 
 
 def timeline(events: Iterable[Event], *, known: Iterable[Model] = ()) -> list[Line]:
@@ -108,10 +108,10 @@ def _actor(event: Event, of: _Of) -> str:
     if event.type == "appeal.received":
         appellant = of("appeal_id", "appellant_id")
         return ERASED if appellant == ERASED else f"{of('appeal_id', 'side')}:{appellant}"
-    if event.user is not None:
-        return event.user.get_username()
-    if event.door == Door.API and event.client is not None:
-        return f"client:{event.client.name}"
+    if event.user_name is not None:
+        return event.user_name
+    if event.door == Door.API and event.client_name is not None:
+        return f"client:{event.client_name}"
     return event.actor
 
 

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.db.models.lookups import GreaterThan
 from django.utils.crypto import constant_time_compare
 
 from moderation import outbound, signing
@@ -237,16 +236,14 @@ def authenticate(text: str) -> ApiKey | None:
     if parts is None:
         return None
     key_id, secret = parts
-    key = (
-        ApiKey.objects.select_related("client")
-        .annotate(lately=GreaterThan(F("last_used_at"), Now() - LAST_USED_TO))
-        .filter(pk=key_id, revoked_at=None, client__is_active=True)
-        .filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
-        .first()
-    )
-    if key is None or not constant_time_compare(key.secret_hash, signing.print_of(secret)):
+    found = ApiKey.objects.select_related("client").annotate(now=Now())
+    # One row at most: `first()` would sort.
+    key = next(iter(found.filter(pk=key_id, revoked_at=None, client__is_active=True)), None)
+    if key is None or (key.expires_at is not None and key.expires_at <= key.now):
         return None
-    key.used_lately = key.lately
+    if not constant_time_compare(key.secret_hash, signing.print_of(secret)):
+        return None
+    key.used_lately = key.last_used_at is not None and key.now - key.last_used_at < LAST_USED_TO
     return key
 
 
