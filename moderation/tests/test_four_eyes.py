@@ -12,7 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.test import Client as Browser
 
+from moderation.errors import Unacceptable
 from moderation.models import Appeal, Decision, User
+from moderation.rights import Actor
+from moderation.services.desk import people
 from moderation.tests.api_answers import assert_problem
 from moderation.tests.appealing import appeal, appealed
 from moderation.tests.moderators import Moderator, end_the_undo_window, plain, sql
@@ -59,6 +62,15 @@ def test_the_same_person_is_known_across_the_doors_by_name(client_app: App, case
         answer = client_app.decide(case_id, by=spelling, outcome="no_violation")
         assert_problem(answer, 403, "same_reviewer")
     assert client_app.decide(case_id, by="anna", outcome="no_violation").status_code == 202
+
+
+@pytest.mark.parametrize("spelling", ["ana", "Ana", " ANA", "аna"])
+def test_a_user_name_under_which_an_app_has_decided_does_not_change(
+    client_app: App, case_id: str, spelling: str
+) -> None:
+    assert client_app.decide(case_id, by=spelling).status_code == 202
+    with pytest.raises(Unacceptable):
+        people.change(ana().pk, by=Actor.operator(), username="anastasia")
 
 
 def test_a_user_name_that_has_decided_does_not_change(client_app: App, case_id: str) -> None:

@@ -74,8 +74,8 @@ def change(user_id: int, *, by: Actor, **wanted: Any) -> User:
         raise TypeError(f"people.change() cannot change {', '.join(sorted(unknown))}")
     changed = [name for name in CHANGEABLE if name in wanted and getattr(user, name) != wanted[name]]
     if "username" in changed:
-        # By the account, or by an app that named this person.
-        if user.has_decided or Decision.objects.filter(decided_by=user.get_username()).exists():
+        # By the account, or by an app that named this person, in whatever spelling.
+        if user.has_decided or Decision.objects.filter(decider=fold_name(user.get_username())).exists():
             raise Unacceptable("Somebody who has decided keeps their name: decisions are compared by it.")
         wanted["username"] = free_name(wanted["username"], besides=user.pk)
     for name in changed:
