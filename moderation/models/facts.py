@@ -174,6 +174,10 @@ _MADE: dict[str, Callable[[Any], Any]] = {
 undo window, and an appeal's status (`open` for both open ones)."""
 
 
+CHANGING = frozenset({"case_state", "decision_state", "order_answer", "appeal_state"})
+"""The facts that are told again when they change. Any other is told once, and again only by an erasure."""
+
+
 def told(fact: str, row: Model, **given: Any) -> str:
     """What the salt stands before: the fact's name, the row's id and its columns, canonical. `given`: columns whose
     values are at hand, so that no query fetches them."""

@@ -139,6 +139,10 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         ],
         "never sealed",
     ),
+    "the head given another key": (
+        ["UPDATE moderation_audithead SET key_id = 'another'"],
+        "the head of the chain was made with another key",
+    ),
     # --- the rows
     "a decision's outcome": (
         ["UPDATE moderation_decision SET outcome = 'no_violation' WHERE outcome = 'violation'"],

@@ -159,7 +159,7 @@ def verify(kept: Kept | None = None) -> tuple[int, Broken | None]:
     `kept`: a head from outside; the chain must still hold it. Streams: a fixed number of queries for every thousand.
     """
     checked, broken, other_key = _walk(kept)
-    broken = broken or _end(checked, kept) or _overlooked() or rows.check() or other_key
+    broken = broken or _end(checked, kept) or _overlooked() or rows.check() or other_key or _other_head()
     return checked, broken
 
 
@@ -177,6 +177,9 @@ def _walk(kept: Kept | None) -> tuple[int, Broken | None, Broken | None]:
         if event is None:
             wrong = "its event is gone"
         elif (previous := link(previous, event)) != sealed.hash:
+            wrong = "its content is not what was sealed"
+        elif event.form == 1 and (event.digests is not None or event.door or event.user_id is not None):
+            # No bytes of the first form hold these: what stands there was put there later, and by nobody of ours.
             wrong = "its content is not what was sealed"
         elif sealed.mac is None:
             wrong = "its seal has no key" if keyed or event.form > 1 else ""
@@ -229,6 +232,15 @@ def _end(checked: int, kept: Kept | None) -> Broken | None:
     return None
 
 
+def _other_head() -> Broken | None:
+    """A head of another key proves nothing: whoever cuts the end off could name any."""
+    row, key = AuditHead.objects.first(), Key.present()
+    if row is None or row.key_id == key.id:
+        return None
+    why = f"the head of the chain was made with another key ({row.key_id}; this installation's is {key.id})"
+    return Broken(0, None, why)
+
+
 def _is_older(row: AuditHead) -> bool:
     """Still, now that the chain was walked? A sealing job may have moved it between two looks."""
     now = AuditHead.objects.first()
@@ -238,9 +250,10 @@ def _is_older(row: AuditHead) -> bool:
 def _overlooked() -> Broken | None:
     """An event that stands behind the chain and was never sealed: nobody writes there."""
     row = AuditHead.objects.first()
-    start = 0
-    while row is not None and start < row.bound:
-        end = min(start + LOOKED_THROUGH_AT_ONCE, row.bound)
+    newest: int = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    start, last = 0, min(row.bound, newest) if row is not None else 0
+    while start < last:
+        end = min(start + LOOKED_THROUGH_AT_ONCE, last)
         lost = Event.objects.filter(pk__gt=start, pk__lte=end, seal=None).order_by("pk").first()
         if lost is not None:
             return Broken(0, lost.pk, "it stands behind the chain and was never sealed")

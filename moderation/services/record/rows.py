@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from django.db.models import Model, prefetch_related_objects
 
 from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, Report, Run, Seal, Withdrawal
-from moderation.models.facts import ERASED, FACTS, digest
+from moderation.models.facts import CHANGING, ERASED, FACTS, digest
+from moderation.models.salted import Salted
 
 CHUNK = 250
 """Cases looked at together, each with a text of up to 20,000 letters."""
@@ -96,6 +97,8 @@ def _compare(cases: Sequence[Case]) -> tuple[list[tuple[int, str]], str | None]:
                 if said is None:
                     if missing is None and known.due(row) and not _was_told_before(story, fact, row):
                         missing = f"the {_name(fact)} {row.pk} has no entry in the history"
+                elif said[1].type == ERASED and not (isinstance(row, Salted) and row.is_erased):
+                    bad.append((said[1].pk, f"the {_name(fact)} {row.pk} it says was erased was not"))
                 elif said[0] != digest(fact, row):
                     bad.append((said[1].pk, f"the {_name(fact)} {row.pk} it tells of is not what it was"))
     for story in stories.values():
@@ -123,9 +126,12 @@ def _listen(story: _Story, event: Event) -> None:
     if event.form == 1:
         story.told_before |= _told_in_the_first_form(event)
     for key, said in (event.digests or {}).items():
-        fact = FACTS.get(key.partition(":")[0])
+        name = key.partition(":")[0]
+        fact, before = FACTS.get(name), story.newest.get(key)
         if fact is None or event.type not in (*fact.told_by, ERASED):
             story.bad.append((event.pk, f"it tells of {key}, which is not its to tell"))
+        elif before is not None and before[0] != said and name not in CHANGING and event.type != ERASED:
+            story.bad.append((event.pk, f"it tells of {key} anew, which never changes"))
         else:
             story.newest[key] = (said, event)
 
