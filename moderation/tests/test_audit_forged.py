@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from moderation.models import AuditHead, Decision, Event
 from moderation.models.facts import tell
+from moderation.services.record import audit
 from moderation.tests.people import App
 from moderation.tests.test_audit import as_superuser, complaint, run, seal_all, walked
 
@@ -60,3 +62,20 @@ def test_what_events_of_the_first_form_do_not_hold_is_not_put_there_later(walked
     digests = json.dumps(tell("decision", Decision.objects.get(pk=decision.pk)))
     as_superuser(f"UPDATE moderation_event SET {put.replace('{digests}', digests)} WHERE id = {old.pk}")
     assert f"(event {old.pk}): its content is not what was sealed" in complaint()
+
+
+def test_what_is_sealed_while_the_chain_is_walked_is_no_false_alarm(
+    client_app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_app.start()
+    seal_all()
+    walk = audit._walk
+
+    def walk_slowly(kept: audit.Kept | None) -> Any:
+        found = walk(kept)
+        client_app.start()
+        seal_all()
+        return found
+
+    monkeypatch.setattr(audit, "_walk", walk_slowly)
+    assert audit.verify() == (1, None)

@@ -158,8 +158,16 @@ def verify(kept: Kept | None = None) -> tuple[int, Broken | None]:
 
     `kept`: a head from outside; the chain must still hold it. Streams: a fixed number of queries for every thousand.
     """
+    row = AuditHead.objects.first()  # before the walk: what is sealed meanwhile is beyond it, and not missing
     checked, broken, other_key = _walk(kept)
-    broken = broken or _end(checked, kept) or _overlooked() or rows.check() or other_key or _other_head()
+    broken = (
+        broken
+        or _end(row or AuditHead.objects.first(), checked, kept)
+        or _overlooked()
+        or rows.check()
+        or other_key
+        or _other_head()
+    )
     return checked, broken
 
 
@@ -212,10 +220,9 @@ def _links() -> Iterator[tuple[Seal, Event | None, bool]]:
             yield one, event, event is None or event.case_id in cases
 
 
-def _end(checked: int, kept: Kept | None) -> Broken | None:
+def _end(row: AuditHead | None, checked: int, kept: Kept | None) -> Broken | None:
     """What the head says of the end of the chain, and the one that was kept."""
-    row, key = AuditHead.objects.first(), Key.present()
-    last = Seal.objects.order_by("-position").first()
+    key, last = Key.present(), Seal.objects.filter(position=checked).first()
     if row is None:
         if last is not None and last.mac is not None:
             return Broken(0, None, "the head of the chain is gone")
