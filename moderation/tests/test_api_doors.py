@@ -244,3 +244,12 @@ def test_webhooks_and_feed_are_told_apart_by_their_type(client_app: App) -> None
     assert "unsuspend_author" in shapes["ReversingAction"]["enum"]
     assert shapes["ReverseData"]["properties"]["action"]["$ref"].endswith("/ReversingAction")
     assert shapes["ApplyData"]["properties"]["action"]["$ref"].endswith("/Action")
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/"])
+def test_the_document_and_its_page_are_only_read(database: None, path: str) -> None:
+    browser = Browser(raise_request_exception=False)
+    for method in ("post", "put", "delete", "options"):
+        assert_problem(getattr(browser, method)(path), 405)
+    assert_problem(browser.get(path, headers={"accept": "image/png"}), 406)
+    assert browser.head(path).status_code == 200
