@@ -5,7 +5,7 @@ Apart from the admin itself, which Django imports only once this is there.
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.contrib import admin, messages
@@ -38,9 +38,10 @@ class SupervisorsSite(admin.AdminSite):
     ) -> HttpResponseBase:
         """One's own password, by the verb."""
         from moderation.admin.people import OwnPasswordForm
+        from moderation.services.desk.logins import address_of
 
         page = PasswordChangeView.as_view(
-            form_class=OwnPasswordForm,
+            form_class=partial(OwnPasswordForm, address=address_of(request)),
             success_url=reverse("admin:password_change_done"),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django import forms
@@ -9,9 +10,10 @@ from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminPasswordChangeForm as AdminOwnPasswordForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from moderation.admin.rights import ReadOnly, Supervised, actor_of, said_by
@@ -19,7 +21,7 @@ from moderation.errors import ModerationError
 from moderation.models import LoginTries, User
 from moderation.models.people import NAME_STAYS
 from moderation.rights import Actor
-from moderation.services.desk import people
+from moderation.services.desk import logins, people
 from moderation.states import Door
 
 
@@ -33,7 +35,26 @@ class PasswordForm(AdminPasswordChangeForm):
 
 
 class OwnPasswordForm(AdminOwnPasswordForm):
-    """A supervisor's own."""
+    """A supervisor's own. The old one is a try like any other: it counts with those at the log-in page."""
+
+    def __init__(self, *args: Any, address: str = "", **kwargs: Any) -> None:
+        self.address = address
+        super().__init__(*args, **kwargs)
+
+    def clean_old_password(self) -> str:
+        name = self.user.get_username()
+        wait = logins.take(name, self.address)
+        if wait:
+            minutes = math.ceil(wait / 60)
+            said = ngettext(
+                "Too many passwords were tried for this name from here. Try again in a minute.",
+                "Too many passwords were tried for this name from here. Try again in %(n)s minutes.",
+                minutes,
+            )
+            raise ValidationError(said % {"n": minutes})
+        old: str = super().clean_old_password()
+        logins.succeeded(name, self.address)
+        return old
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002
         user: User = self.user

@@ -165,3 +165,17 @@ def test_a_made_up_header_gives_no_new_tries(settings: Settings) -> None:
     said = [enter("x", **{"x-forwarded-for": f"10.9.8.{number}, 203.0.113.9"}).status_code for number in range(7)]
     assert said == [200] * 5 + [429] * 2
     assert User.objects.filter(username="ana").exists()
+
+
+def test_the_old_password_asked_for_a_new_one_is_a_try_like_any_other() -> None:
+    browser = Browser(REMOTE_ADDR="192.0.2.7")
+    browser.force_login(sue())
+    new = {"new_password1": "another-pass-9-x", "new_password2": "another-pass-9-x"}
+    for number in range(8):
+        answer = browser.post("/admin/password_change/", {"old_password": f"wrong-{number}", **new})
+    assert len(HASHED) == 5
+    assert "Too many passwords were tried for this name from here. Try again in 3 minutes." in plain(answer)
+    assert browser.post("/admin/password_change/", {"old_password": RIGHT, **new}).status_code == 200
+    assert enter(RIGHT, name="sue").status_code == 429
+    pass_time(180)
+    assert browser.post("/admin/password_change/", {"old_password": RIGHT, **new}).status_code == 302
