@@ -146,6 +146,18 @@ def test_a_name_nobody_can_have_is_refused(database: None, name: str, sentence: 
     assert set(User.objects.values_list("username", flat=True)) == {"ana", "sue"}
 
 
+def test_no_link_is_printed_that_leads_nowhere(database: None) -> None:
+    invited("\uff44ora")
+    assert User.objects.get().username == "dora"
+    assert invited("\uff44ora") != invited()  # the same person: a new link
+    User.objects.update(is_active=False)
+    with pytest.raises(CommandError, match="closed"):
+        run("create_user", "dora", "--role", "moderator")
+    with pytest.raises(CommandError, match="no e-mail address"):
+        run("create_user", "anna", "--role", "moderator", "--email", f"{'a' * 250}@example.org")
+    assert User.objects.count() == 1
+
+
 def test_createsuperuser_gives_a_supervisor_who_is_called_so(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", GOOD)
     run("createsuperuser", "--noinput", "--username", "root", "--email", "root@example.org")

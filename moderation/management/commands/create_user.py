@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             if options["email"]:
-                validate_email(options["email"])
+                User._meta.get_field("email").run_validators(options["email"])  # its length, too
             user, token = self._invite(options["name"].strip(), options["role"], options["email"])
         except ValidationError as error:
             raise CommandError(f"{options['email']} is no e-mail address.") from error
@@ -51,11 +51,14 @@ class Command(BaseCommand):
     @transaction.atomic
     def _invite(self, name: str, role: str, email: str) -> tuple[User, str]:
         by = Actor.operator()
+        name = unicodedata.normalize("NFKC", name)  # as names are stored
         user = User.objects.filter(username=name).first()
         if user is None:
             user = people.create(name, by=by, role=role, email=email)
         elif user.has_usable_password():
             raise CommandError(f"{name} is there already and has a password; a supervisor can change it in /admin/.")
+        elif not user.is_active:
+            raise CommandError(f"{name} is there already, and closed; a supervisor can open the account in /admin/.")
         elif user.role != role:
             raise CommandError(f"{name} is there already, as {user.role}; a supervisor can change that in /admin/.")
         return user, people.link(user.pk, by=by)
