@@ -22,13 +22,15 @@ ERASED = "erased"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event as it is told: `actor` is a name, `data` has words."""
+    """One event as it is told: `actor` is a name, `data` has words. `called`: somebody bears that name, and may bear
+    one of the house's own (agent, guardian)."""
 
     id: int
     type: str
     actor: str
     at: datetime
     data: dict[str, Any]
+    called: bool = False
 
 
 _Rows = dict[type[Model], dict[str, Model]]
@@ -91,7 +93,9 @@ def _line(event: Event, rows: _Rows) -> Line:
     for name in _INSIDE & data.keys():
         del data[name]
     data |= {key: say(of, event.data) for key, say in _WORDS.get(event.type, {}).items()}
-    return Line(event.pk, event.type, _actor(event, of), event.at, data)
+    actor = _actor(event, of)
+    called = actor != ERASED and (event.user is not None or event.door == Door.API)
+    return Line(event.pk, event.type, actor, event.at, data, called)
 
 
 _Of = Callable[[str, str], str]

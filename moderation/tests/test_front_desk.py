@@ -12,7 +12,7 @@ from django.utils import translation
 
 from moderation.console import words
 from moderation.lifecycle import MOVES
-from moderation.models import Attempt, Case, Event, Order
+from moderation.models import Attempt, Case, Event, Order, User
 from moderation.tests.appealing import AUTHOR, REPORTER, appeal, decided, failed
 from moderation.tests.moderators import Moderator, plain, queries, sql
 from moderation.tests.people import RUDE, App, ana, sue, work
@@ -177,3 +177,16 @@ def test_every_event_the_services_can_write_has_words() -> None:
             for what in written:
                 said = words.event(Event(type=what, data={"status": "granted", "action": "remove_content"}))
                 assert said not in ("", what), (language, what)
+
+
+def test_whoever_is_called_as_the_house_calls_itself_is_told_by_name(client_app: App) -> None:
+    named = User.objects.create(username="agent")
+    case_id = client_app.start()
+    work()
+    assert client_app.decide(case_id, "remove_content", by="guardian").status_code == 202
+    other = client_app.start(text=RUDE + "!")
+    work()
+    Moderator(named).do("claim", other)
+    for found, who in ((case_id, "guardian"), (other, "agent")):
+        actors = re.findall(r'<bdi class="actor">(.*?)</bdi>', Moderator(ana()).look(found).content.decode())
+        assert {who, "the agent"} <= set(actors)

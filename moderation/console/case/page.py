@@ -79,7 +79,7 @@ def context(
         "struggles": [pieces(words.struggle(run, page.now)) for run in page.struggling],
         "decisions": [_decision(row, page) for row in page.decisions],
         "undo_seconds": round(page.undo_seconds),
-        "events": [(row, pieces(words.event(row)), words.actor(row.actor)) for row in page.events],
+        "events": [(row, pieces(words.event(row)), words.actor(row.actor, called=row.called)) for row in page.events],
     }
 
 

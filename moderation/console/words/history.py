@@ -109,10 +109,12 @@ _EVENTS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def actor(name: str) -> str:
+def actor(name: str, *, called: bool = False) -> str:
+    """Who it was. `called`: somebody's own name, whatever it reads like."""
     kind, _colon, rest = name.partition(":")
     if kind in Side.values and rest:
         return f"{rest} ({side(kind)})"
     if name == ERASED:
         return _("erased")
-    return str(ACTORS.get(name, name.removeprefix("client:")))
+    name = name.removeprefix("client:")
+    return name if called else str(ACTORS.get(name, name))
