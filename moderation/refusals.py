@@ -100,7 +100,7 @@ def _of_the_hosts(told: Installation, *, public: bool) -> Iterator[str]:
         yield "ALLOWED_HOSTS takes names of hosts, without https:// and without a path."
     for origin in told.origins:
         parts = _split(origin)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
             yield f"CSRF_TRUSTED_ORIGINS: {origin} is no https://host."
         elif public and "*" in origin:
             yield f"CSRF_TRUSTED_ORIGINS: {origin} trusts hosts nobody has named: with a public host, name each."
@@ -132,7 +132,9 @@ def _of_the_database(told: Installation, *, public: bool) -> Iterator[str]:
         yield "DATABASE_URL must begin with postgresql://: Guardian works on PostgreSQL only."
         return
     asked = parse_qs(parts.query)
-    hosts = [host for text in asked.get("host", [_host(parts)]) for host in text.split(",")]
+    # Where both are there Django takes the one before the path, libpq an address before any name.
+    named = [_host(parts), *asked.get("host", []), *asked.get("hostaddr", [])]
+    hosts = [host for text in named for host in text.split(",")]
     if public and any(host.startswith("/tmp/guardian-") for host in hosts):  # noqa: S108 - DataDir.socket_dir
         yield "DATABASE_URL is a demo's embedded database while ALLOWED_HOSTS names a public host: use another."
     if {"disable", "allow"} & set(asked.get("sslmode", [])) and any(host and not is_local(host) for host in hosts):
@@ -144,7 +146,7 @@ def _of_the_broker(broker_url: str) -> Iterator[str]:
         parts = _split(url)
         if parts is None or parts.scheme not in {"amqp", "amqps"}:
             yield "BROKER_URL must begin with amqp:// or amqps://: Guardian works on RabbitMQ only."
-        elif (parts.username or "guest") == "guest" and parts.hostname and not is_local(parts.hostname):
+        elif unquote(parts.username or "guest") == "guest" and parts.hostname and not is_local(parts.hostname):
             yield "BROKER_URL goes to another machine as guest, whose password everybody knows: make a user for it."
 
 

@@ -110,6 +110,7 @@ REFUSED = [
     ({**OUT, "CSRF_TRUSTED_ORIGINS": "https://*.example.org"}, "hosts nobody has named"),
     ({**OUT, "CSRF_TRUSTED_ORIGINS": "https://*"}, "hosts nobody has named"),
     ({**OUT, "CSRF_TRUSTED_ORIGINS": "mod.example.org"}, "is no https://host"),
+    ({**OUT, "CSRF_TRUSTED_ORIGINS": "https://mod.example.org?a=b"}, "is no https://host"),
     ({**HERE, "PUBLIC_URL": "mod.example.org"}, "PUBLIC_URL must be https://host"),
     ({**HERE, "PUBLIC_URL": "https://mod.example.org/guardian"}, "PUBLIC_URL must be https://host"),
     ({**OUT, "PUBLIC_URL": "http://mod.example.org"}, "PUBLIC_URL must begin with https://"),
@@ -119,6 +120,9 @@ REFUSED = [
     ({**OUT, "DATABASE_URL": "postgresql://g:p@db.example.org/g?sslmode=disable"}, "DATABASE_URL turns TLS off"),
     ({**HERE, "DATABASE_URL": "postgresql:///g?host=10.0.0.7&sslmode=disable"}, "DATABASE_URL turns TLS off"),
     ({**HERE, "DATABASE_URL": "postgresql://g:p@db.example.org/g?sslmode=allow"}, "DATABASE_URL turns TLS off"),
+    ({**HERE, "DATABASE_URL": "postgresql://10.0.0.7/g?host=localhost&sslmode=disable"}, "DATABASE_URL turns TLS off"),
+    ({**HERE, "DATABASE_URL": "postgresql://localhost/g?hostaddr=10.0.0.7&sslmode=disable"}, "turns TLS off"),
+    ({**HERE, "BROKER_URL": "amqp://gu%65st:guest@mq.example.org"}, "as guest"),
     ({**HERE, "BROKER_URL": "redis://127.0.0.1"}, "RabbitMQ only"),
     ({**HERE, "BROKER_URL": "amqp://guest:guest@mq.example.org:5672//"}, "as guest"),
     ({**HERE, "BROKER_URL": "amqp://mq.example.org"}, "as guest"),
@@ -188,7 +192,7 @@ def test_lists_and_addresses_are_trimmed(read: Read) -> None:
         {
             **OUT,
             "ALLOWED_HOSTS": " a.example.org, b.example.org ,",
-            "CSRF_TRUSTED_ORIGINS": "https://a.example.org , https://b.example.org",
+            "CSRF_TRUSTED_ORIGINS": "https://a.example.org , https://b.example.org/",
             "PUBLIC_URL": " https://a.example.org/ ",
         }
     )
