@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from moderation.api import announced, bodies, representations, shapes
 from moderation.api.authentication import client_of
-from moderation.api.doors import Door, PostDoor
+from moderation.api.doors import Door, PostDoor, actor_of
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Scope
 from moderation.models.actions import SubjectKind
@@ -54,9 +54,8 @@ class Confirm(PostDoor):
         body = bodies.ConfirmBody(data=request.data)
         body.is_valid(raise_exception=True)
         said = body.validated_data
-        order = delivery.confirm_pulled(
-            client_of(request), at["order_id"], RESULTS[said["result"]], said.get("detail", "")
-        )
+        result, detail = RESULTS[said["result"]], said.get("detail", "")
+        order = delivery.confirm_pulled(at["order_id"], by=actor_of(request), result=result, detail=detail)
         return Response(representations.order(order))
 
 

@@ -10,12 +10,13 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from moderation.errors import NotAllowed, NotFound
 from moderation.models import Case, Client, Order
 from moderation.rights import Actor
 from moderation.services.orders import delivery, giving_up, webhooks
 from moderation.services.post import outbox
 from moderation.services.story import legs
-from moderation.states import Door
+from moderation.states import Door, OrderStatus
 from moderation.tests.moderators import Moderator
 from moderation.tests.people import App, ana, app, enforced, sue, until, work
 from moderation.tests.platform import Platform
@@ -176,3 +177,18 @@ def test_without_its_address_a_client_sees_at_once_what_waited_for_the_next_try(
     order = Order.objects.get()
     client_app.post(f"orders/{order.pk}/confirm/", {"result": "applied"})
     assert Case.objects.get(pk=case_id).status == "completed"
+
+
+@pytest.mark.parametrize("scopes", [[], ["cases:read"]])
+def test_the_verb_itself_asks_whether_this_client_may_confirm(puller: App, scopes: list[str]) -> None:
+    enforced(puller, "remove_content")
+    order = Order.objects.get()
+    said = {"result": OrderStatus.APPLIED, "detail": ""}
+    with pytest.raises(NotAllowed):
+        delivery.confirm_pulled(order.pk, by=Actor.of_client(puller.client, scopes), **said)
+    with pytest.raises(NotFound):
+        delivery.confirm_pulled(order.pk, by=Actor.of_client(app().client, ["cases:write"]), **said)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.PLANNED
+    by = Actor.of_client(puller.client, ["cases:write"])
+    assert delivery.confirm_pulled(order.pk, by=by, **said).status == OrderStatus.APPLIED

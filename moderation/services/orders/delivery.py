@@ -259,12 +259,14 @@ def show_standing(client: Client, kind: SubjectKind, external_id: str) -> Standi
 
 
 @transaction.atomic
-def confirm_pulled(client: Client, order_id: uuid.UUID, result: OrderStatus, detail: str) -> Order:
+def confirm_pulled(order_id: uuid.UUID, *, by: Actor, result: OrderStatus, detail: str) -> Order:
     """The client says by itself how an order ended. Said a second time it changes nothing.
 
-    Raises NotFound, IllegalMove `not_next` (another order comes first), Conflict while a webhook is just under way.
+    Raises NotAllowed, NotFound, IllegalMove `not_next` (another order comes first), Conflict while a webhook is just
+    under way.
     """
-    case = _case_of(order_id, client=client)
+    require(by, Verb.CONFIRM)
+    case = _case_of(order_id, client_id=by.client) if by.client is not None else None
     if case is None:
         raise NotFound("There is no such order.")
     order, now = _locked(order_id, case)
