@@ -5,7 +5,7 @@ WORKDIR /srv/guardian
 COPY requirements.txt .
 RUN pip install --no-cache-dir -r requirements.txt
 COPY . .
-RUN SECRET_KEY=only-while-the-image-is-built-0123456789 python manage.py collectstatic --noinput
+RUN python manage.py collectstatic --noinput
 USER guardian
 EXPOSE 8000
 CMD ["gunicorn", "moderation.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "16"]

@@ -26,6 +26,12 @@ INVISIBLE = re.compile(
 )
 _WHITE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
+_MARKS = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201b\u02b9\u02bb\u02bc\u2032\uff07`\u00b4", "'")
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u02d7", "-")
+)
+"""Keyboards differ in the apostrophe and the hyphen they write; people do not."""
+
 
 def _spread(table: dict[str, str]) -> dict[int, str]:
     return {ord(char): target for target, chars in table.items() for char in chars}
@@ -57,7 +63,8 @@ def fold_name(name: str) -> str:
 
 
 def _once(name: str) -> str:
-    parts = INVISIBLE.sub("", _WHITE.sub(" ", unicodedata.normalize("NFKD", name))).split()
+    plain = unicodedata.normalize("NFKD", name.translate(_MARKS)).translate(_MARKS)
+    parts = INVISIBLE.sub("", _WHITE.sub(" ", plain)).split()
     folded = unicodedata.normalize("NFKC", " ".join(map(_word, parts))).strip()
     if len(folded) <= LONGEST_NAME:
         return folded

@@ -5,6 +5,7 @@ Pure: it knows no Django, reads no environment, and is told everything. `moderat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -12,7 +13,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 SHORTEST_KEY = 32
 FEWEST_LETTERS = 8
-PLACEHOLDERS = ("change", "django-insecure")
+PLACEHOLDERS = ("change", "django-insecure", "replace-me", "your-secret", "image-is-built")
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,11 @@ def _of_the_key(told: Installation, *, public: bool) -> Iterator[str]:
 
 
 def is_guessable(key: str) -> bool:
-    """Whether a key is one piece over and over, or made of hardly any different characters."""
+    """Whether a key is one piece over and over, made of hardly any different characters, or mostly of one."""
     again = any(key[length:] == key[:-length] for length in range(1, len(key) // 2 + 1))
-    return again or len(set(key)) < FEWEST_LETTERS
+    letters = Counter(key)
+    most = max(letters.values(), default=0)
+    return again or len(letters) < FEWEST_LETTERS or most > len(key) // 2
 
 
 def _of_the_hosts(told: Installation, *, public: bool) -> Iterator[str]:
@@ -100,7 +103,7 @@ def _of_the_hosts(told: Installation, *, public: bool) -> Iterator[str]:
         yield "ALLOWED_HOSTS takes names of hosts, without https:// and without a path."
     for origin in told.origins:
         parts = _split(origin)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+        if parts is None or not _is_origin(parts):
             yield f"CSRF_TRUSTED_ORIGINS: {origin} is no https://host."
         elif public and "*" in origin:
             yield f"CSRF_TRUSTED_ORIGINS: {origin} trusts hosts nobody has named: with a public host, name each."
@@ -108,7 +111,7 @@ def _of_the_hosts(told: Installation, *, public: bool) -> Iterator[str]:
             yield f"CSRF_TRUSTED_ORIGINS: {origin} must begin with https:// while ALLOWED_HOSTS names a public host."
     if told.public_url:
         parts = _split(told.public_url)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+        if parts is None or not _is_origin(parts):
             yield "PUBLIC_URL must be https://host, without a path: links are made with it."
         elif parts.scheme == "http" and not is_local(parts.hostname):
             yield "PUBLIC_URL must begin with https://: the links made with it let people in."
@@ -117,6 +120,12 @@ def _of_the_hosts(told: Installation, *, public: bool) -> Iterator[str]:
             "The demo's forum and its API key are switched on (GUARDIAN_FORUM_…) for a public host: "
             "the demo is for this machine only."
         )
+
+
+def _is_origin(parts: SplitResult) -> bool:
+    """Whether an address is a scheme and a host, with a port at most."""
+    rest = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not rest
 
 
 def _of_the_database(told: Installation, *, public: bool) -> Iterator[str]:

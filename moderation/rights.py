@@ -94,6 +94,7 @@ class Verb(StrEnum):
     KEEP_CLIENTS = "keep_clients"
     KEEP_POLICIES = "keep_policies"
     KEEP_PEOPLE = "keep_people"
+    ERASE = "erase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ RIGHTS: dict[Verb, Right] = {
     Verb.KEEP_CLIENTS: Right(role=Role.SUPERVISOR, operator=True),
     Verb.KEEP_POLICIES: Right(role=Role.SUPERVISOR, operator=True),
     Verb.KEEP_PEOPLE: Right(role=Role.SUPERVISOR, operator=True),
+    Verb.ERASE: Right(role=Role.SUPERVISOR, operator=True),
 }
 
 

@@ -31,6 +31,10 @@ SAME = (
     ("\u039d\u03af\u03ba\u03bf\u03c2", "\u03bd\u03af\u03ba\u03bf\u03c3"),
     ("\u041c\u0430\u0440\u0438\u044f", "\u043c\u0430\u0440\u0438\u044f"),
     ("M\u00fcller", "Mu\u0308ller"),
+    ("O'Brien", "O\u2019Brien"),
+    ("D'Arc", "d\u00b4arc"),
+    ("Anna-Maria", "anna\u2011maria"),
+    ("Anna-Maria", "Anna\u2212Maria"),
 )
 DIFFERENT = (
     ("Il", "ll"),

@@ -9,7 +9,7 @@ from django.db import transaction
 from moderation.models import Appeal, Assessment, Case, Decision, Event, Order, Report, Run, Withdrawal
 from moderation.models.facts import ERASED, FACTS, tell
 from moderation.models.salted import Salted
-from moderation.rights import Actor
+from moderation.rights import Actor, Verb, require
 from moderation.selectors.access import locked
 from moderation.services.record.history import note
 
@@ -29,6 +29,7 @@ WORDS: dict[type[Salted], dict[str, Any]] = {
 @transaction.atomic
 def erase(row: Salted, *, by: Actor) -> None:
     """Blank the words of `row` and its salt, and write the event that tells what is left of it. Repeatable."""
+    require(by, Verb.ERASE)
     model = type(row)
     case = locked(row.pk if isinstance(row, Case) else row.case_id)  # type: ignore[attr-defined]
     row = model._default_manager.get(pk=row.pk)
