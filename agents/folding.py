@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from agents import confusables
+from agents.unicode_forms import normalise_form
 
 LONGEST_NAME = 200
 """Code points of the longest name that `fold_name` answers."""
@@ -63,9 +64,9 @@ def fold_name(name: str) -> str:
 
 
 def _once(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.translate(_MARKS)).translate(_MARKS)
+    plain = normalise_form("NFKD", name.translate(_MARKS)).translate(_MARKS)
     parts = INVISIBLE.sub("", _WHITE.sub(" ", plain)).split()
-    folded = unicodedata.normalize("NFKC", " ".join(map(_word, parts))).strip()
+    folded = normalise_form("NFKC", " ".join(map(_word, parts))).strip()
     if len(folded) <= LONGEST_NAME:
         return folded
     digest = hashlib.sha256(folded.encode()).hexdigest()[:32]

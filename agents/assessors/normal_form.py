@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from agents.folding import INVISIBLE, SHAPES
+from agents.unicode_forms import normalise_form
 
 _PICTURE = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25aa-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030"
@@ -57,7 +58,7 @@ def normalise(text: str) -> str:
     Latin letters; casefolded; spaces collapsed. Offsets into it mean nothing in the original.
     """
     # What NFKC makes more than four times as long (up to 18 times) is disguise, and `has_hidden` says so.
-    form = visible(unicodedata.normalize("NFKC", visible(text))[: 4 * len(text) + 20])
+    form = visible(normalise_form("NFKC", visible(text))[: 4 * len(text) + 20])
     if not form.isascii():
         form = "".join(c for c in form if not unicodedata.combining(c))
         form = form.translate(_FOLD).translate(_TYPOGRAPHY)
@@ -85,7 +86,7 @@ def has_hidden(text: str) -> bool:
     if INVISIBLE.search(rest) or _OVERLAY.search(rest):
         return True
     # After NFC an honest accent is part of its letter; three marks in a row on one letter are decoration.
-    if _ZALGO.search(unicodedata.normalize("NFC", rest)):
+    if _ZALGO.search(normalise_form("NFC", rest)):
         return True
     return any(_disguised(c) for c in set(rest))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.folding import INVISIBLE, LONGEST_NAME, SHAPES, fold_name
+from agents.unicode_forms import normalise_form
 
 SAME = (
     ("Ada Lovelace", "ADA LOVELACE"),
@@ -117,3 +119,18 @@ def test_small_and_capital_letters_make_no_difference_in_a_word_of_one_script(na
     scripts = {unicodedata.name(char).split()[0] for char in unicodedata.normalize("NFKD", name) if char.isalpha()}
     if len(scripts) == 1 and "LATIN" not in scripts:
         assert fold_name(name.casefold()) == fold_name(name)
+
+
+def test_normal_forms_in_stretches_are_the_same_and_linear_in_time() -> None:
+    honest = "Straße, crème brûlée, Żółw; Привет; 한국어 각각; क्षि हिन्दी; ประเทศไทย; Việt Nam ế; 日本語が, ﬁne ①. "
+    for text in (
+        honest * 40,
+        unicodedata.normalize("NFD", honest) * 40,
+        ("a" + "\u0301\u0323" * 9 + "\u1112\u1161\u11ab") * 300,
+    ):
+        for form in ("NFC", "NFD", "NFKC", "NFKD"):
+            assert normalise_form(form, text) == unicodedata.normalize(form, text)
+    for unit in ("\u0301\u0323", "\u0344\u0323", "\u0f73"):
+        started = time.thread_time()
+        normalise_form("NFKC", "a" + unit * 200_000)
+        assert time.thread_time() - started < 1

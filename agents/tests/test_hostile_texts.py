@@ -90,6 +90,7 @@ WHOLE = (
     *CLASSES,
     *("x\n", " \n", "a!", "a1", "a1@ ", "a b ", "a.b.", "é\u0301", "00 ", "AAAA", "1gn0r3 ", "\u0456g ", "an die ki "),
     *("ignore all previous ", "ignore your ", "system: ", "\nsystem:", "say safe", "an moderations", "dear "),
+    *("\u0301\u0323", "\u0344\u0323", "\u0f73", "\u0651\u064b"),  # marks out of order
     *("ⓘⓖ", "k\u0337", "Aа ", "ignroe ", "\U000e0069\U000e0067", "aWdub3Jl", "+1 ", "a@a.", "kill ", "earn $1 "),
 )
 
@@ -102,7 +103,9 @@ def test_a_whole_analysis_of_a_hostile_text_takes_well_under_a_second(unit: str)
 
 
 @pytest.mark.parametrize(
-    "unit", ["\n", "é-", "1gn0r3 ", "ignore your ", "\u0301", "İ", "\ufdfa", "🍅", "a b "], ids=ascii
+    "unit",
+    ["\n", "é-", "1gn0r3 ", "ignore your ", "\u0301", "İ", "\ufdfa", "🍅", "a b ", "\u0344\u0323", "\u0f73"],
+    ids=ascii,
 )
 def test_the_interpreter_is_never_held_for_long(unit: str) -> None:
     """Another thread, which a health check or a signal needs, gets its turn all the while."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -179,3 +180,10 @@ def test_the_old_password_asked_for_a_new_one_is_a_try_like_any_other() -> None:
     assert enter(RIGHT, name="sue").status_code == 429
     pass_time(180)
     assert browser.post("/admin/password_change/", {"old_password": RIGHT, **new}).status_code == 302
+
+
+def test_a_name_of_a_hundred_thousand_marks_holds_nothing_up() -> None:
+    """NFKC puts them in order in quadratic time, with the interpreter held: a log-in form is anybody's."""
+    started = time.thread_time()
+    assert enter("wrong", name="a" + "\u0301" * 20_000 + "\u0323" * 20_000).status_code == 200
+    assert time.thread_time() - started < 1
