@@ -67,7 +67,7 @@ def _written_out(pattern: str) -> int:
             lengths.append(0)
             continue
         if piece[0] == ")" and len(lengths) > 1:
-            last = lengths.pop()
+            last = lengths.pop() + 2  # an empty group is compiled as often as it is repeated, too
         elif piece["least"] or piece["most"]:
             # Ten digits are more than enough to be too many; int() refuses thousands of them.
             times = max(int((piece[name] or "0")[:10]) for name in ("least", "most"))

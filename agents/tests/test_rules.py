@@ -162,3 +162,10 @@ def test_threads_do_not_get_each_others_answers() -> None:
 def test_without_a_key_the_rules_are_chosen() -> None:
     assert build({}).name == "rules"
     assert build({"GROQ_API_KEY": "  "}).name == "rules"
+
+
+@pytest.mark.parametrize("pattern", ["(){30000}", "((){200}){200}", "(a{0}){30000}"])
+def test_repeating_nothing_costs_too(pattern: str) -> None:
+    """The engine compiles every one of them with the interpreter held: `(){30000}` took half a minute."""
+    with pytest.raises(ValueError, match="repetitions"):
+        matching.compiled(pattern)
