@@ -1,6 +1,6 @@
 """Unicode's normal forms in time linear in the text.
 
-`unicodedata.normalize` puts combining marks in order by insertion, with the interpreter held: 20,000 marks on one letter
+`unicodedata.normalize` puts combining marks in order by insertion, with the interpreter held: 20,000 on one letter
 take 0.6 s (1.2 s for marks that are two), a form field of a megabyte most of an hour. In stretches that begin where
 nothing can join what came before, the answer is the same.
 """
@@ -11,7 +11,7 @@ import unicodedata
 from typing import Literal
 
 STRETCH = 256
-"""Code points normalised in one go, about; 128 marks in a row are more than any script needs (UAX #15 allows for 30)."""
+"""Code points normalised in one go, about; of marks in a row, UAX #15 allows for 30."""
 
 
 def normalise_form(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:

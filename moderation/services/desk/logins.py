@@ -28,7 +28,8 @@ from django.http import HttpRequest
 
 from moderation.models import LoginTries, User
 
-LONGEST_NAME: int = User._meta.get_field("username").max_length
+LONGEST_NAME = 150
+"""Of a user name (django.contrib.auth)."""
 
 
 @dataclass(frozen=True)
