@@ -192,7 +192,9 @@ def _suspended_until(order: Order, receipt: Receipt) -> datetime | None:
     if order.action == UNSUSPEND:
         standing.update(is_over=True)
         return None
-    if standing.filter(case_id=order.case_id, decision_id=order.decision_id).exists():
+    # Also one that was overtaken when it first came: a catch-up knows only the longest.
+    known = Receipt.objects.filter(author_id=order.author_id, action=SUSPEND).exclude(pk=receipt.pk)
+    if known.filter(case_id=order.case_id, decision_id=order.decision_id).exists():
         standing.filter(expires_at__gt=order.expires_at).update(is_over=True)
     standing.filter(case_id=order.case_id).update(is_over=True)
     longest: datetime | None = standing.aggregate(end=Max("expires_at"))["end"]

@@ -171,6 +171,8 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str, now: dat
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
             ).update(status=OrderStatus.REVERSED, reversed_at=now)
     _note(case, order, f"order.{result.value}", tells=tell("order_answer", order))
+    if result == OrderStatus.ALREADY and detail.strip() == webhooks.OVERTAKEN:
+        enforcement.reverse_anew(case, order)
 
 
 def _fail(case: Case, order: Order, why: str, attempt: Attempt, now: datetime) -> None:

@@ -126,6 +126,23 @@ def make_good(case: Case, order: Order) -> None:
         note(case, "order.landed_late", by=SYSTEM, tells=line.told(), order_id=str(order.pk), action=order.action)
 
 
+def reverse_anew(case: Case, reversal: Order) -> None:
+    """`reversal` was answered as overtaken, though nothing later about its effect was ever sent: the client has what
+    `effects/` said of the apply that it takes the place of, and keeps the subject's newest number beside it, which is
+    above theirs. So the effect is taken back under a number of its own, once."""
+    undone = reversal.undoes
+    if undone is None or reversal.sequence != undone.sequence:
+        return  # what has its own number is overtaken only by what was read after it was planned, and said so
+    about = Order.objects.about(reversal.subject_id, undone.action)
+    if about.filter(sequence__gt=reversal.sequence).exists() or about.holding().exists():
+        return
+    line = _Line(case, {SubjectKind(reversal.subject.kind)})
+    line.reverse(undone, names=reversal.names or undone, waits=[])
+    line.write()
+    Order.objects.filter(pk=undone.pk).update(status=OrderStatus.REVERSING, reversed_at=None)
+    note(case, "order.landed_late", by=SYSTEM, tells=line.told(), order_id=str(reversal.pk), action=reversal.action)
+
+
 class _Line:
     """The case's line and the lines of its subjects, locked; collects orders and writes them at once.
 
