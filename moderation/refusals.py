@@ -113,7 +113,7 @@ def _of_the_hosts(told: Installation, *, public: bool) -> Iterator[str]:
         parts = _split(told.public_url)
         if parts is None or not _is_origin(parts):
             yield "PUBLIC_URL must be https://host, without a path: links are made with it."
-        elif parts.scheme == "http" and not is_local(parts.hostname):
+        elif parts.scheme == "http" and not is_local(parts.hostname or ""):
             yield "PUBLIC_URL must begin with https://: the links made with it let people in."
     if told.forum and public:
         yield (

@@ -94,7 +94,7 @@ def _line(event: Event, rows: _Rows) -> Line:
         del data[name]
     data |= {key: say(of, event.data) for key, say in _WORDS.get(event.type, {}).items()}
     actor = _actor(event, of)
-    called = actor != ERASED and (event.user is not None or event.door == Door.API)
+    called = actor != ERASED and (event.user_name is not None or event.door == Door.API)
     return Line(event.pk, event.type, actor, event.at, data, called)
 
 
