@@ -20,12 +20,8 @@ class Event(models.Model):
 
     It holds ids of our own rows and codes, and not one word of anybody's: those stand in the rows, and can be erased
     there. Who did it: `user`, or else the `client` (door `api`), or else what `actor` says (agent, guardian, operator).
-    `digests`: of the rows it tells of, by "fact:id" (moderation.models.facts). `user_name`, `client_name`: no columns;
-    there on the rows of a timeline.
+    `digests`: of the rows it tells of, by "fact:id" (moderation.models.facts).
     """
-
-    user_name: str | None
-    client_name: str | None
 
     id = models.BigAutoField(primary_key=True)
     form = models.PositiveSmallIntegerField(default=FORM, db_default=1)

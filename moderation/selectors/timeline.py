@@ -48,12 +48,12 @@ _NAMED: dict[str, type[Model]] = {
 """The ids an event's data may hold, and whose they are."""
 
 
-def events_of(case: Case) -> QuerySet[Event]:
-    """The events of a case with what names their actors."""
+def events_of(case: Case) -> QuerySet[Any]:
+    """The events of a case, and what names their actors as `user_name` and `client_name`."""
     return case.events.annotate(user_name=F("user__username"), client_name=F("client__name")).defer("digests")
 
 
-def timeline(events: Iterable[Event], *, known: Iterable[Model] = ()) -> list[Line]:
+def timeline(events: Iterable[Any], *, known: Iterable[Model] = ()) -> list[Line]:
     """The lines, in the order of `events`. `known`: rows that are at hand; each other kind of row takes one query."""
     events = list(events)
     rows = _rows(events, known)
@@ -79,7 +79,7 @@ def _rows(events: Sequence[Event], known: Iterable[Model]) -> _Rows:
     return rows
 
 
-def _line(event: Event, rows: _Rows) -> Line:
+def _line(event: Any, rows: _Rows) -> Line:
     def of(name: str, column: str) -> str:
         """A column of the row that `data[name]` names; empty if it names none."""
         if name not in event.data:
@@ -101,7 +101,7 @@ def _line(event: Event, rows: _Rows) -> Line:
 _Of = Callable[[str, str], str]
 
 
-def _actor(event: Event, of: _Of) -> str:
+def _actor(event: Any, of: _Of) -> str:
     """Whom a row names, if there is one; else the account, the client, or nobody in person."""
     if event.type == "case.decided":
         return of("decision_id", "decided_by")
