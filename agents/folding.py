@@ -34,6 +34,11 @@ _MARKS = str.maketrans(
 """Keyboards differ in the apostrophe and the hyphen they write; people do not."""
 
 
+def says_nothing(text: str) -> bool:
+    """Whether a reader would see nothing at all."""
+    return not INVISIBLE.sub("", text).strip()
+
+
 def _spread(table: dict[str, str]) -> dict[int, str]:
     return {ord(char): target for target, chars in table.items() for char in chars}
 

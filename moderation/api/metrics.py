@@ -92,7 +92,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     token = settings.METRICS_TOKEN
     if not token and settings.PUBLIC:
         return HttpResponse("Metrics are off: set METRICS_TOKEN.\n", status=403, content_type="text/plain")
-    if token and not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}"):
+    scheme, _space, sent = request.headers.get("Authorization", "").partition(" ")
+    if token and not (scheme.lower() == "bearer" and constant_time_compare(sent.strip(), token)):
         refusal = HttpResponse("Send METRICS_TOKEN as a bearer token.\n", status=401, content_type="text/plain")
         refusal["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return refusal

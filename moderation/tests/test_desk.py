@@ -180,6 +180,8 @@ def test_createsuperuser_gives_a_supervisor_who_is_called_so(database: None, mon
         "https://127.1/", "https://0x7f000001/", "https://2130706433/", "https://[::1]/", "https://[fe80::1]/",
         "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "https://localhost/", "https://a.localhost/",
         "https://forum/", "https://forum.local/", "https://forum.internal./", "https://0.0.0.0/", "https://224.0.0.1/",
+        "https://forum.test/", "https://forum.corp/", "https://example..com/", f"https://{'a' * 64}.com/",
+        "https://1.2.3.4.5/",
     ],
 )  # fmt: skip
 def test_an_address_that_can_never_be_public_is_refused_at_every_door(database: None, url: str) -> None:

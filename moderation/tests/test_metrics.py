@@ -34,6 +34,7 @@ def _told() -> dict[str, float]:
         (True, "the-token", "Bearer thé-token", 401),
         (True, "the-token", "the-token", 401),
         (True, "the-token", "Bearer the-token", 200),
+        (True, "the-token", "bearer the-token", 200),
         (False, "the-token", "", 401),
         (False, "the-token", "Bearer the-token", 200),
     ],

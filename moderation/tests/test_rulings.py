@@ -34,6 +34,7 @@ def rewritten(database: None) -> Iterator[None]:
         ({"outcome": "no_violation", "policies": ["harassment"]}, "/policies", "unacceptable"),
         ({"outcome": "violation", "actions": ["remove_content"], "reason": ""}, "/reason", "unacceptable"),
         ({"outcome": "violation", "actions": ["remove_content"], "reason": " \n"}, "/reason", "unacceptable"),
+        ({"outcome": "violation", "actions": ["remove_content"], "reason": "\u200b\u2800"}, "/reason", "unacceptable"),
         (
             {"outcome": "violation", "actions": ["remove_content", "age_gate"], "policies": ["harassment"]},
             "/actions/1",

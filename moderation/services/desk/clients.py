@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,7 +42,9 @@ class NewClient:
 CHANGEABLE = ("name", "is_active", "webhook_url", "rate_per_second", "rate_burst")
 LONGEST_NAME = 200
 # Names that only a private network knows; everything else is judged by its addresses, at delivery.
-NEVER_PUBLIC = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".onion", ".invalid")
+NEVER_PUBLIC = (".localhost", ".local", ".internal", ".arpa", ".lan", ".home", ".corp", ".onion", ".invalid", ".test")
+_HOST = re.compile(r"(?=.{1,253}\Z)(?:[\w-]{1,63}\.)*(?!\d+\Z)[\w-]{1,63}")
+"""Labels of 1 to 63 letters, the last of them no number (RFC 1123)."""
 JUST_NOW = timedelta(minutes=1)
 """A second click within this would end the secret that the app is using."""
 
@@ -137,6 +140,8 @@ def check_webhook_url(url: str) -> None:
     except (OSError, ValueError):
         if local and (host == "localhost" or host.endswith(".localhost")):
             return
+        if not _HOST.fullmatch(host):
+            raise Unacceptable(f"{host} is no name a host can have.") from None
         if "." not in host or host.endswith(NEVER_PUBLIC):
             raise Unacceptable(f"{host} is a name of a private network: webhooks go to the public internet.") from None
         return

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from agents.folding import fold_name
+from agents.folding import INVISIBLE, fold_name
 from moderation.errors import FieldTrouble, IllegalMove, NotAllowed, NotFound, Unacceptable
 from moderation.models import Decision, Role, User
 from moderation.rights import Actor, Verb, require
@@ -32,7 +32,8 @@ def check_name(name: str, *, longest: int, whose: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= longest:
         raise Unacceptable(f"{whose} name has 1 to {longest} characters.")
-    hidden = [letter for letter in name if unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}]
+    unseen = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+    hidden = [letter for letter in name if unicodedata.category(letter) in unseen or INVISIBLE.match(letter)]
     if hidden:
         raise Unacceptable(
             f"{whose} name holds a character that cannot be seen (U+{ord(hidden[0]):04X}): leave it out."

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
+from agents.folding import says_nothing
 from moderation.clock import database_now
 from moderation.errors import IllegalMove, NotAllowed, Unacceptable
 from moderation.models import Appeal, AppealMode, Case, Decision, Severity, Side
@@ -100,7 +101,7 @@ def declare_inadmissible(appeal_id: uuid.UUID, *, by: Actor, reason: str) -> Non
         raise NotAllowed(
             "This person made the decision that is appealed; somebody else must close it.", code="same_reviewer"
         )
-    if not reason.strip():
+    if says_nothing(reason):
         raise Unacceptable("Say why the appeal is inadmissible: the appellant will read it.")
     answers.close(appeal.case, appeal, AppealStatus.INADMISSIBLE, by=by, answer=reason)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.folding import says_nothing
 from moderation.errors import FieldTrouble, Unacceptable
 from moderation.models import Case, PolicyVersion
 from moderation.models.actions import ACTIONS, DEFAULT_DAYS, MAX_DAYS
@@ -59,7 +60,7 @@ def _incoherent(case: Case, ruling: Ruling, door: Door) -> Iterator[FieldTrouble
         yield FieldTrouble("/policies", "`no_violation` takes no policies.", "no_policies")
     if ruling.outcome == Outcome.VIOLATION and door == Door.CONSOLE and not ruling.policies:
         yield FieldTrouble("/policies", "Name the policy that is violated.", "policy_needed")
-    if not ruling.reason.strip():
+    if says_nothing(ruling.reason):
         if case.appeals.open().exists():
             yield FieldTrouble("/reason", "Needed here: it is what the appellant will read.", "answer_needed")
         elif ruling.actions:
