@@ -20,7 +20,7 @@ from moderation.models.judgement import Assessment, Decision
 from moderation.models.order import Order
 from moderation.models.run import Run
 from moderation.models.withdrawal import Withdrawal
-from moderation.states import CONFIRMED, OPEN_APPEALS, RunKind, Status
+from moderation.states import CONFIRMED, IN_LINE, OPEN_APPEALS, RunKind, Status
 
 ERASED = "erased"
 """The type of the event that is written when the words of a row are erased; it may tell every fact."""
@@ -137,6 +137,25 @@ FACTS: dict[str, Fact] = {
         frozenset({"order.applied", "order.already", "order.refused"}),
         due=lambda row: row.status in CONFIRMED,
     ),
+    "order_state": Fact(
+        Order,
+        ("state", "released"),
+        frozenset(
+            {
+                "order.planned",
+                "order.reversals_planned",
+                "order.landed_late",
+                "order.applied",
+                "order.already",
+                "order.refused",
+                "order.failed",
+                "order.replayed",
+                "order.cancelled",
+                "order.reversed",
+                "order.expired",
+            }
+        ),
+    ),
     "appeal": Fact(
         Appeal,
         (
@@ -168,13 +187,16 @@ FACTS: dict[str, Fact] = {
 _MADE: dict[str, Callable[[Any], Any]] = {
     "policies": lambda row: sorted(version.pk for version in row.policies.all()),
     "withdrawn": lambda row: row.withdrawn_at is not None,
+    "state": lambda row: "in_line" if row.status in IN_LINE else row.status,
+    "released": lambda row: row.released_at is not None,
     "verdict": lambda row: "open" if row.status in OPEN_APPEALS else row.status,
 }
 """Columns that are no columns: the ids of the policy versions a decision names, whether it was taken back inside its
-undo window, and an appeal's status (`open` for both open ones)."""
+undo window, an order's status (`in_line` for what comes and goes with every try), whether its decision no longer wants
+it, and an appeal's status (`open` for both open ones)."""
 
 
-CHANGING = frozenset({"case_state", "decision_state", "order_answer", "appeal_state"})
+CHANGING = frozenset({"case_state", "decision_state", "order_answer", "order_state", "appeal_state"})
 """The facts that are told again when they change. Any other is told once, and again only by an erasure."""
 
 
@@ -197,3 +219,9 @@ def digest(fact: str, row: Model, **given: Any) -> str:
 def tell(fact: str, row: Model, **given: Any) -> dict[str, str]:
     """The entry of this row for an event's digests."""
     return {f"{fact}:{row.pk}": digest(fact, row, **given)}
+
+
+def tell_standing(*orders: Order) -> dict[str, str]:
+    """Where `orders` stand, for the event of what has just changed it. Their rows are locked by this transaction, and
+    so no other can tell of them in between."""
+    return {key: said for order in orders for key, said in tell("order_state", order).items()}

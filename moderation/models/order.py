@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self, cast
 
+from django.core.exceptions import EmptyResultSet
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+from django.db.models.sql import UpdateQuery
 
 from moderation.models.actions import SubjectKind
 from moderation.models.case import Case
@@ -73,6 +75,16 @@ class Orders(models.QuerySet["Order"]):
     def about(self, subject_id: int, effect: str) -> Self:
         """All that was ever ordered about an effect (named by its applying action) on a subject."""
         return self.filter(Q(action=effect) | Q(undoes__action=effect), subject_id=subject_id)
+
+    def become(self, **changes: Any) -> list[Order]:
+        """UPDATE, and the rows it has changed as they are now: of these, and of no others, the history must tell."""
+        query = cast(UpdateQuery, self.query.chain(UpdateQuery))
+        query.add_update_values(changes)
+        try:
+            sql, params = query.get_compiler(self.db).as_sql()
+        except EmptyResultSet:
+            return []
+        return list(Order.objects.raw(f"{sql} RETURNING *", params))
 
     def unfetched(self) -> Self:
         """Those that are next and that a client without a webhook has not been seen to ask for."""

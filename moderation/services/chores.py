@@ -5,25 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from moderation.models import IdempotentAnswer, Order, Worker
 from moderation.services.desk import logins
 from moderation.services.orders import announcements, closing, giving_up, webhooks
 from moderation.services.record import audit
+from moderation.services.record.history import note_orders
 from moderation.sessions import SessionStore
 from moderation.states import CONFIRMED, Direction, OrderStatus
 
 ANSWERS_KEPT = timedelta(hours=48)
 
+ENDED_AT_ONCE = 500
+"""Suspensions that one run of the job ends."""
+
 
 def end_expired_suspensions() -> int:
-    """Suspensions whose time has come are over; the client ends them itself."""
-    return Order.objects.filter(
+    """Suspensions whose time has come are over; the client ends them itself. Safe to run twice; the next run goes on
+    with what was too much for this one, or in somebody's hands."""
+    over = Order.objects.filter(
         direction=Direction.APPLY,
         status__in=[*CONFIRMED, OrderStatus.RETAINED],
         expires_at__lte=Now(),
-    ).update(status=OrderStatus.EXPIRED, released_at=Now())
+    ).order_by("pk")
+    with transaction.atomic():
+        locked = over.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)[:ENDED_AT_ONCE]
+        ended = Order.objects.filter(pk__in=list(locked)).become(status=OrderStatus.EXPIRED, released_at=Now())
+        note_orders("order.expired", ended)
+    return len(ended)
 
 
 def forget_old_answers() -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from moderation.models import Event, Order
+from moderation.models.facts import tell_standing
 from moderation.tests.people import RUDE, App, app, work
 from moderation.tests.platform import Platform
 
@@ -43,6 +46,18 @@ def client_app(database: None, platform: Platform, settings: Settings) -> App:
     made = app(webhook_url=platform.url)
     platform.secret = made.secret
     return made
+
+
+@pytest.fixture
+def orders_are_told(database: None) -> Iterator[None]:
+    """Whatever the test does: in the end every order stands where the history of its case has told last."""
+    yield
+    told: dict[tuple[uuid.UUID | None, str], str] = {}
+    for event in Event.objects.filter(digests__isnull=False).order_by("pk"):
+        told |= {(event.case_id, key): said for key, said in (event.digests or {}).items()}
+    for order in Order.objects.all():
+        for key, said in tell_standing(order).items():
+            assert told[order.case_id, key] == said, f"the history does not tell that {order} stands there"
 
 
 # --- decide ------------------------------------------------------------------------------------------------------

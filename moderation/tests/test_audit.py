@@ -189,7 +189,7 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
     "what a client answered": (["UPDATE moderation_order SET detail = 'x' WHERE result = 'refused'"], "order answer"),
     "an answer nobody gave": (
         ["UPDATE moderation_order SET status = 'applied' WHERE status = 'failed'"],
-        "has no entry in the history",
+        "order state",
     ),
     "an order gone": (["DELETE FROM moderation_order WHERE direction = 'reverse'"], "is gone"),
     "an order nobody gave": (

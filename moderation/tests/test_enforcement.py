@@ -23,6 +23,8 @@ from moderation.states import OrderStatus
 from moderation.tests.people import App, ben, console, work
 from moderation.tests.platform import Platform
 
+pytestmark = pytest.mark.usefixtures("orders_are_told")
+
 
 def days(number: int) -> dict[str, Any]:
     return {"action": "suspend_author", "params": {"days": number}}

@@ -19,6 +19,8 @@ from moderation.tests.stopped import decided, taken
 
 LOST = Reply(None, "The connection broke.")
 
+pytestmark = pytest.mark.usefixtures("orders_are_told")
+
 
 @pytest.fixture
 def platform() -> Iterator[Obedient]:

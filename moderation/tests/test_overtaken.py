@@ -35,6 +35,8 @@ from moderation.tests.stopped import (
 
 LOST = Reply(None, "The connection broke.")
 
+pytestmark = pytest.mark.usefixtures("orders_are_told")
+
 
 @pytest.fixture
 def platform() -> Iterator[Obedient]:

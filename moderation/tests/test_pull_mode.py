@@ -22,6 +22,8 @@ from moderation.tests.people import App, ana, app, enforced, sue, until, work
 from moderation.tests.platform import Platform
 from moderation.tests.stopped import in_a_thread, waits_for_a_lock
 
+pytestmark = pytest.mark.usefixtures("orders_are_told")
+
 
 @pytest.fixture
 def puller(database: None) -> App:

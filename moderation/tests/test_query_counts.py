@@ -41,6 +41,20 @@ def test_the_number_of_queries_does_not_grow_with_what_there_is_already(client_a
     assert _costs(client_app) == {**QUERIES, "rollback leg": QUERIES["rollback leg"] + 2}
 
 
+def test_what_a_confirmed_reversal_ends_is_told_at_no_cost(client_app: App, platform: Platform) -> None:
+    case_id = client_app.start()
+    work()
+    client_app.decide(case_id, "remove_content")
+    work()
+    client_app.roll_back(case_id)
+    legs.roll_back(Run.objects.get(case_id=case_id, done_at=None).pk)
+    reversal = Order.objects.get(action="restore_content")
+    with CaptureQueriesContext(connection) as queries:
+        delivery.deliver(reversal.pk)
+    assert len([query for query in queries if query["sql"] not in ("BEGIN", "COMMIT")]) == 17
+    assert client_app.statuses(case_id) == [("remove_content", "reversed")]
+
+
 def _costs(client_app: App) -> dict[str, int]:
     """How many statements each step of a new case makes."""
     costs: dict[str, int] = {}

@@ -21,7 +21,7 @@ from moderation.errors import Conflict, IllegalMove, NotFound
 from moderation.faultpoints import reach
 from moderation.models import Attempt, Case, Client, Order, Subject
 from moderation.models.actions import SubjectKind
-from moderation.models.facts import tell
+from moderation.models.facts import tell, tell_standing
 from moderation.models.work import Taken
 from moderation.rights import Actor, Verb, require
 from moderation.selectors.access import locked
@@ -29,7 +29,7 @@ from moderation.selectors.feeds import Standing, effects
 from moderation.services.orders import closing, enforcement, webhooks
 from moderation.services.orders.webhooks import Reply, clean
 from moderation.services.post.wakeup import wake_relay
-from moderation.services.record.history import SYSTEM, note
+from moderation.services.record.history import SYSTEM, note, note_orders
 from moderation.states import IN_LINE, Direction, OrderStatus
 
 PULLED_AT_ONCE = 100
@@ -75,7 +75,8 @@ def take(order_id: uuid.UUID) -> Order | None:
     if order is None:
         return None
     if order.direction == Direction.APPLY and order.expires_at is not None and order.expires_at <= order.now:
-        Order.objects.filter(pk=order.pk).update(status=OrderStatus.EXPIRED, released_at=Now())
+        over = Order.objects.filter(pk=order.pk).become(status=OrderStatus.EXPIRED, released_at=Now())
+        _note(case, order, "order.expired", tells=tell_standing(*over))
         closing.settle_or_reopen(case)
         return None
     order.taken = Taken(order.now, asked, webhooks.LEASE)
@@ -157,20 +158,23 @@ def confirm(case: Case, order: Order, result: OrderStatus, detail: str, now: dat
     if result != OrderStatus.REFUSED:
         order.applied_at = now
     order.save()
+    ended: list[Order] = []
     if order.undoes is not None:
         if result == OrderStatus.REFUSED:
-            Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
+            ended = Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).become(
                 status=OrderStatus.REFUSED, last_error=f"The platform refused to reverse it. {detail}".strip()
             )
         else:
-            Order.objects.filter(
+            ended = Order.objects.filter(
                 Q(pk=order.undoes.pk) | Q(sequence__lt=order.sequence),
                 subject_id=order.subject_id,
                 action=order.undoes.action,
                 direction=Direction.APPLY,
                 status__in=[OrderStatus.REVERSING, OrderStatus.RETAINED],
-            ).update(status=OrderStatus.REVERSED, reversed_at=now)
-    _note(case, order, f"order.{result.value}", tells=tell("order_answer", order))
+            ).become(status=OrderStatus.REVERSED, reversed_at=now)
+    here = [one for one in ended if one.case_id == case.pk]
+    _note(case, order, f"order.{result.value}", tells=tell("order_answer", order) | tell_standing(order, *here))
+    note_orders("order.reversed", [one for one in ended if one.case_id != case.pk])
     if result == OrderStatus.ALREADY and detail.strip() == webhooks.OVERTAKEN:
         enforcement.reverse_anew(case, order)
 
@@ -192,12 +196,13 @@ def fail_for_good(case: Case, order: Order, attempt: Attempt | None = None, *, c
     there will be no other (models.order.GIVEN_UP)."""
     order.status = OrderStatus.FAILED
     order.save()
+    undone: list[Order] = []
     if order.undoes is not None:
-        Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).update(
+        undone = Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.REVERSING).become(
             status=OrderStatus.FAILED, last_error=f"Its reversal could not be delivered. {order.last_error}"
         )
     said = {"attempt_id": attempt.pk} if attempt is not None else {"code": code}
-    _note(case, order, "order.failed", **said)
+    _note(case, order, "order.failed", tells=tell_standing(order, *undone), **said)
 
 
 def _end_overtaken(case: Case, order: Order, reply: Reply, now: datetime) -> None:
@@ -317,9 +322,12 @@ def replay(order_id: uuid.UUID, *, by: Actor) -> Order:
     order.save()
     order.notice.document["data"]["sequence"] = order.sequence
     order.notice.save(update_fields=["document"])
+    undone: list[Order] = []
     if order.undoes is not None:
-        Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.FAILED).update(status=OrderStatus.REVERSING)
-    note(case, "order.replayed", by=by, order_id=str(order.pk), action=order.action)
+        failed = Order.objects.filter(pk=order.undoes.pk, status=OrderStatus.FAILED)
+        undone = failed.become(status=OrderStatus.REVERSING)
+    tells = tell_standing(order, *undone)
+    note(case, "order.replayed", by=by, tells=tells, order_id=str(order.pk), action=order.action)
     wake_relay()
     return order
 

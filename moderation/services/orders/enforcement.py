@@ -17,10 +17,10 @@ from django.db.models.functions import Now
 
 from moderation.models import Case, Decision, Order, Subject
 from moderation.models.actions import ACTIONS, SubjectKind
-from moderation.models.facts import tell
+from moderation.models.facts import tell, tell_standing
 from moderation.services.orders.announcements import announce_orders
 from moderation.services.post.wakeup import wake_relay
-from moderation.services.record.history import SYSTEM, note
+from moderation.services.record.history import SYSTEM, note, note_orders
 from moderation.states import HOLDS_NOTHING, IN_LINE, Direction, OrderStatus
 
 
@@ -62,7 +62,7 @@ def plan(case: Case, decision: Decision) -> None:
             tells=line.told(),
             orders=[{"id": str(order.id), "action": order.action} for order in applies],
         )
-    elif line.new:
+    elif line.held:
         _note_reversals(case, line)
 
 
@@ -116,11 +116,12 @@ def make_good(case: Case, order: Order) -> None:
         if all(reversal.first_tried_at is not None for reversal in waiting):
             # Those the client may have obeyed: under the same id it would do nothing again. (One that was not tried
             # comes after this, and is enough.)
-            known = [reversal.pk for reversal in waiting if reversal.undoes_id == order.pk]
-            Order.objects.filter(pk__in=known).update(status=OrderStatus.CANCELLED)
+            known = [reversal for reversal in waiting if reversal.undoes_id == order.pk]
+            for reversal in known:
+                reversal.status = OrderStatus.CANCELLED
             line.reverse(order, names=order, waits=[order, *waiting])
             order.status, order.reversed_at = OrderStatus.REVERSING, None
-            order.save(update_fields=["status", "reversed_at"])
+            line.changed += [order, *known]
     if line.new:
         line.write()
         note(case, "order.landed_late", by=SYSTEM, tells=line.told(), order_id=str(order.pk), action=order.action)
@@ -138,8 +139,9 @@ def reverse_anew(case: Case, reversal: Order) -> None:
         return
     line = _Line(case, {SubjectKind(reversal.subject.kind)})
     line.reverse(undone, names=reversal.names or undone, waits=[])
+    undone.status, undone.reversed_at = OrderStatus.REVERSING, None
+    line.changed.append(undone)
     line.write()
-    Order.objects.filter(pk=undone.pk).update(status=OrderStatus.REVERSING, reversed_at=None)
     note(case, "order.landed_late", by=SYSTEM, tells=line.told(), order_id=str(reversal.pk), action=reversal.action)
 
 
@@ -197,18 +199,21 @@ class _Line:
             self.new.append(order)
 
     def write(self) -> None:
-        Order.objects.bulk_update(self.changed, ["status", "released_at"])
+        Order.objects.bulk_update(self.changed, ["status", "released_at", "reversed_at"])
         Order.objects.bulk_create(self.new)
         for order in self.new:
             if order.decision.case_id == self.case.pk:
                 order.decision.case = self.case  # spares a query for each
         announce_orders(self.new)
         Subject.objects.bulk_update(self.subjects.values(), ["last_sequence"])
+        note_orders("order.cancelled", [copy for copy in self.changed if copy.case_id != self.case.pk])
         wake_relay()
 
     def told(self) -> dict[str, str]:
-        """The digests of the orders that were written: no order stands without an event that tells of it."""
-        return {key: said for order in self.new for key, said in tell("order", order).items()}
+        """The digests of the case's orders that were written: no order stands, and none ends, without an event that
+        tells of it."""
+        made = {key: said for order in self.new for key, said in tell("order", order).items()}
+        return made | tell_standing(*self.new, *(order for order in self.changed if order.case_id == self.case.pk))
 
     def release(self, *, successors: Sequence[Order]) -> None:
         """Let go of what is held, last first. `successors`: applies of the decision that replaces it: they hold too."""

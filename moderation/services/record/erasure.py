@@ -32,7 +32,8 @@ def erase(row: Salted, *, by: Actor) -> None:
     require(by, Verb.ERASE)
     model = type(row)
     case = locked(row.pk if isinstance(row, Case) else row.case_id)  # type: ignore[attr-defined]
-    row = model._default_manager.get(pk=row.pk)
+    # Locked: orders also end without their case's lock.
+    row = model._default_manager.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
     if row.is_erased:
         return
     for name, blank in WORDS[model].items():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from moderation.lifecycle import line
-from moderation.models import Case, Client, Event
+from moderation.models import Case, Client, Event, Order
+from moderation.models.facts import tell_standing
 from moderation.rights import Actor
 
 SYSTEM = Actor.system()
@@ -30,6 +31,24 @@ def note_each(
         lines.append(line(case, what, by=by, data=data, tells=tells))
         lines[-1].at = at
     Event.objects.bulk_create(lines)
+
+
+def note_orders(what: str, orders: Sequence[Order]) -> None:
+    """Write the event `what` of each of `orders`, in its own case, which need not be locked: this transaction has just
+    written the orders and so holds their rows, and who writes one of them next tells of it later."""
+    if not orders:
+        return
+    cases = Case.objects.only("client_id").in_bulk({order.case_id for order in orders})
+    Event.objects.bulk_create(
+        line(
+            cases[order.case_id],
+            what,
+            by=SYSTEM,
+            data={"order_id": str(order.pk), "action": order.action},
+            tells=tell_standing(order),
+        )
+        for order in orders
+    )
 
 
 def note_desk(what: str, *, by: Actor, client: Client | None = None, **data: Any) -> None:
