@@ -121,6 +121,8 @@ FACTS: dict[str, Fact] = {
             "client_id",
             "decision_id",
             "subject_id",
+            "subject_kind",
+            "subject_external_id",
             "direction",
             "action",
             "params",
@@ -190,10 +192,12 @@ _MADE: dict[str, Callable[[Any], Any]] = {
     "state": lambda row: "in_line" if row.status in IN_LINE else row.status,
     "released": lambda row: row.released_at is not None,
     "verdict": lambda row: "open" if row.status in OPEN_APPEALS else row.status,
+    "subject_kind": lambda row: row.subject.kind,
+    "subject_external_id": lambda row: row.subject.external_id,
 }
 """Columns that are no columns: the ids of the policy versions a decision names, whether it was taken back inside its
 undo window, an order's status (`in_line` for what comes and goes with every try), whether its decision no longer wants
-it, and an appeal's status (`open` for both open ones)."""
+it, an appeal's status (`open` for both open ones), and whom or what an order is about, by the client's ids."""
 
 
 CHANGING = frozenset({"case_state", "decision_state", "order_answer", "order_state", "appeal_state"})

@@ -191,6 +191,8 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         ["UPDATE moderation_order SET status = 'applied' WHERE status = 'failed'"],
         "order state",
     ),
+    "whom an order bans": (["UPDATE moderation_subject SET external_id = 'x' WHERE kind = 'author'"], "the order "),
+    "what an order is about": (["UPDATE moderation_subject SET kind = 'author' WHERE kind = 'content'"], "the order "),
     "an order gone": (["DELETE FROM moderation_order WHERE direction = 'reverse'"], "is gone"),
     "an order nobody gave": (
         [

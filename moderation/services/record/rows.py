@@ -46,8 +46,8 @@ class _Story:
 
 
 def check() -> Broken | None:
-    """The first bad entry, or else the first missing one. Ten queries for every CHUNK of cases, each chunk seen at one
-    moment: a verb that commits in between changes rows and history together."""
+    """The first bad entry, or else the first missing one. Eleven queries for every CHUNK of cases, each chunk seen at
+    one moment: a verb that commits in between changes rows and history together."""
     last: uuid.UUID | None = None
     worst: tuple[int, str] | None = None
     missing: str | None = None
@@ -119,6 +119,7 @@ def _rows(cases: Sequence[Case]) -> dict[type[Model], Sequence[Model]]:
         for row in found[model]:
             row.case = known[row.case_id]  # type: ignore[attr-defined]
     prefetch_related_objects(found[Decision], "policies")
+    prefetch_related_objects(found[Order], "subject")
     return found
 
 
