@@ -1,5 +1,9 @@
 """Keyed seals, digests of rows, salts beside words, and who did it by id. No table is rewritten: every new column is null
-or has a constant default, and what was sealed stays as it was."""
+or has a constant default, and what was sealed stays as it was.
+
+The chain's head is made here, beside its table, and not in a migration of its own: whoever takes that one off the list
+of those applied would have it made anew over what they have written.
+"""
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
@@ -8,6 +12,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import moderation.models.salted
+from moderation.services.record.chain import found
 
 WORDS = ["appeal", "assessment", "case", "decision", "order", "report", "run"]
 
@@ -17,6 +22,11 @@ def _salt(model: str) -> list[migrations.operations.base.Operation]:
     plain = models.BinaryField(max_length=16, null=True, editable=False)
     salted = models.BinaryField(max_length=16, null=True, editable=False, default=moderation.models.salted.new_salt)
     return [migrations.AddField(model, "salt", plain), migrations.AlterField(model, "salt", salted)]
+
+
+def found_the_chain(apps, schema_editor):
+    seals = apps.get_model("moderation", "Seal").objects.using(schema_editor.connection.alias)
+    found(apps.get_model("moderation", "AuditHead")(), seals.order_by("position").last())
 
 
 class Migration(migrations.Migration):
@@ -90,6 +100,9 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=40), default=list, size=None
                     ),
                 ),
+                ("unkeyed", models.BigIntegerField(default=0)),
+                ("first_form", models.BigIntegerField(null=True)),
+                ("taken_over", models.BigIntegerField(null=True)),
             ],
             options={
                 "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="one_audit_head")],
@@ -124,4 +137,5 @@ class Migration(migrations.Migration):
                 "abstract": False,
             },
         ),
+        migrations.RunPython(found_the_chain, migrations.RunPython.noop),
     ]

@@ -49,7 +49,7 @@ class Event(models.Model):
 class Seal(models.Model):
     """An event's place in the chain, given after commit by the one sealing job: nothing ever appears behind a place
     already given. `hash` = sha256(previous hash + canonical event). `mac`: position and hash under the key `key_id`
-    names; null in seals of before there were keys. See docs/audit.md."""
+    names; null in seals of before there were keys, which the head counts. See docs/audit.md."""
 
     position = models.BigIntegerField(primary_key=True)
     event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal")
@@ -65,11 +65,14 @@ class Seal(models.Model):
 
 
 class AuditHead(models.Model):
-    """The chain's head, one row, moved in the transaction that seals: how many entries, the last one's hash, and both
-    under the key. That the end of the chain was cut is seen by this.
+    """The chain's head, one row, made by a migration and moved in the transaction that seals: how many entries, the
+    last one's hash, and what follows, all under the key. That the end of the chain was cut is seen by this.
 
     `bound`: every event up to this id is sealed, or will never be. `mark`: an id that could not be a bound yet because
-    `holders` (virtual transaction ids) were still writing when it was the newest.
+    `holders` (virtual transaction ids) were still writing when it was the newest. `unkeyed`: how many of the first
+    entries were sealed before there were keys. `first_form`: up to this id events may be of form 1; null until the
+    first sealing, as processes of the previous release may write until then. `taken_over`: how many entries another
+    key's head counted when this key took over from it.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -81,6 +84,9 @@ class AuditHead(models.Model):
     bound = models.BigIntegerField(default=0)
     mark = models.BigIntegerField(default=0)
     holders = ArrayField(models.CharField(max_length=40), default=list)
+    unkeyed = models.BigIntegerField(default=0)
+    first_form = models.BigIntegerField(null=True)
+    taken_over = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_audit_head")]

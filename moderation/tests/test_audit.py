@@ -124,7 +124,7 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
     ),
     "everything of the history, the head too": (
         ["DELETE FROM moderation_seal", "DELETE FROM moderation_event", "DELETE FROM moderation_audithead"],
-        "The case ",
+        "the head of the chain is gone",
     ),
     "the head": (["DELETE FROM moderation_audithead"], "the head of the chain is gone"),
     "the head set back": (["UPDATE moderation_audithead SET entries = entries - 1"], "the head of the chain"),
@@ -138,6 +138,13 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
             " VALUES (0 + (SELECT min(id) - 1 FROM moderation_event), 2, 'case.claimed', '', 'console', '{}', now())"
         ],
         "never sealed",
+    ),
+    "an event put in before the first id": (
+        [
+            "INSERT INTO moderation_event (id, form, type, actor, door, data, at)"
+            " VALUES (-1, 2, 'case.claimed', '', 'console', '{}', now())"
+        ],
+        "An entry (event -1): it stands behind the chain and was never sealed",
     ),
     "the head given another key": (
         ["UPDATE moderation_audithead SET key_id = 'another'"],
@@ -268,8 +275,10 @@ def rehash(start: int, key: Key | None = None) -> None:
         as_superuser(
             f"UPDATE moderation_seal SET hash = '{previous}', mac = '{mac}' WHERE position = {sealed.position}"
         )
-    mac = key.head(sealed.position, previous) if key else AuditHead.objects.get().mac
-    as_superuser(f"UPDATE moderation_audithead SET hash = '{previous}', mac = '{mac}'")
+    head = AuditHead.objects.get()
+    head.hash = previous
+    head.mac = key.head(head) if key else head.mac
+    head.save()
 
 
 @pytest.mark.parametrize("key", [None, Key(b"a guess", Key.present().id)])
@@ -327,14 +336,15 @@ def test_a_head_that_was_kept_elsewhere_tells_of_an_older_state(client_app: App,
         assert "2 entries, and the chain holds" in run("verify_audit", "--head", str(kept))
 
     # The whole database as it was an hour ago, head and key and all.
-    newest, first = Case.objects.latest("pk"), Seal.objects.get(position=1)
-    mac = Key.present().head(1, first.hash)
+    newest, head = Case.objects.latest("pk"), AuditHead.objects.get()
+    head.entries, head.hash = 1, Seal.objects.get(position=1).hash
+    head.mac = Key.present().head(head)
+    head.save()
     as_superuser(
         "DELETE FROM moderation_seal WHERE position = 2",
         f"DELETE FROM moderation_event WHERE case_id = '{newest.pk}'",
         f"DELETE FROM moderation_run WHERE case_id = '{newest.pk}'",
         f"DELETE FROM moderation_case WHERE id = '{newest.pk}'",
-        f"UPDATE moderation_audithead SET entries = 1, hash = '{first.hash}', mac = '{mac}'",
     )
     assert "1 entries, and the chain holds" in run("verify_audit")
     assert "1 entries, and the chain holds" in run("verify_audit", "--head", str(early))
@@ -360,6 +370,10 @@ def test_an_empty_history_has_a_head_and_holds(database: None, tmp_path: Path) -
     file.write_text(run("audit_head"))
     assert json.loads(file.read_text())["entries"] == 0
     assert run("verify_audit", "--head", str(file)) == "0 entries, and the chain holds.\n"
+    as_superuser("DELETE FROM moderation_audithead")
+    for command in ("verify_audit", "audit_head"):
+        with pytest.raises(CommandError, match=r"The head of the chain is gone: .* Restore the database from a backup"):
+            run(command)
 
 
 def test_verifying_costs_a_fixed_number_of_queries_for_every_thousand_entries(walked: list[str]) -> None:

@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from moderation.models import Appeal, Case, Client, Event, Notice, Order, Run, Seal
+from moderation.models import Appeal, AuditHead, Case, Client, Event, Notice, Order, Run, Seal
 from moderation.rights import Actor
 from moderation.services.desk import clients
 from moderation.services.orders import announcements
@@ -189,6 +189,8 @@ def test_cases_of_the_previous_release_go_on_from_every_state(
     sealed, placed = Seal.objects.count(), Notice.objects.exclude(position=None).count()
     assert 0 < sealed < Event.objects.count()
     assert 0 < placed < Notice.objects.count()
+    head = AuditHead.objects.get()
+    assert (head.entries, head.unkeyed, audit.verify()) == (sealed, sealed, (sealed, None))
     _let_time_pass()
 
     work()

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from moderation.errors import Unacceptable
 from moderation.services.record import audit
 
 
@@ -17,4 +18,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         while audit.seal():
             pass
-        self.stdout.write(json.dumps(asdict(audit.head())))
+        try:
+            self.stdout.write(json.dumps(asdict(audit.head())))
+        except Unacceptable as error:
+            raise CommandError(error.detail) from error

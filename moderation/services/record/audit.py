@@ -25,6 +25,10 @@ from moderation.services.record.rows import Broken
 
 BATCH = 1000
 LOOKED_THROUGH_AT_ONCE = 50_000
+NO_HEAD = (
+    "the head of the chain is gone: `migrate` makes it once, and nothing of ours deletes it. Restore the database from"
+    " a backup, and check that with a head that was kept elsewhere (`verify_audit --head FILE`)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -44,15 +48,13 @@ def seal() -> int:
         if not cursor.fetchone()[0]:
             return 0
     key, head = Key.present(), AuditHead.objects.first()
-    last = Seal.objects.filter(position=head.entries).first() if head else Seal.objects.order_by("-position").first()
-    if distrust := _distrust(head, last, key):
+    distrust = _distrust(head, key) if head is not None else NO_HEAD
+    if head is None or distrust:
         _complain(distrust)
         return 0
-    position, previous = (last.position, last.hash) if last else (0, GENESIS)
-    moved = head or AuditHead(entries=position, hash=previous)
-    before = (moved.entries, moved.bound, moved.mark, moved.holders)
-    settled = _settle(moved)
-    events = list(Event.objects.filter(seal=None, pk__gt=moved.bound).order_by("pk")[:BATCH])
+    before, position, previous = key.head(head), head.entries, head.hash
+    settled = _settle(head)
+    events = list(Event.objects.filter(seal=None, pk__gt=head.bound).order_by("pk")[:BATCH])
     seals = []
     for event in events:
         position, previous = position + 1, link(previous, event)
@@ -60,11 +62,13 @@ def seal() -> int:
         seals.append(Seal(position=position, event=event, hash=previous, mac=mac, key_id=key.id))
     Seal.objects.bulk_create(seals)
     tallies.add(events)
-    moved.entries, moved.hash = position, previous
-    moved.bound = max(moved.bound, min(settled, events[-1].pk) if len(events) == BATCH else settled)
-    if head is None or before != (moved.entries, moved.bound, moved.mark, moved.holders):
-        moved.mac, moved.key_id = key.head(position, previous), key.id
-        moved.save()
+    if head.key_id != key.id:
+        head.taken_over = head.entries
+    head.entries, head.hash = position, previous
+    head.bound = max(head.bound, min(settled, events[-1].pk) if len(events) == BATCH else settled)
+    if key.head(head) != before:
+        head.mac, head.key_id = key.head(head), key.id
+        head.save()
         _stamp()
     return len(events)
 
@@ -75,18 +79,17 @@ def _complain(distrust: str) -> None:
     _log.error("nothing is sealed: %s", distrust)
 
 
-def _distrust(head: AuditHead | None, last: Seal | None, key: Key) -> str:
-    """Why the chain must not be carried on from here; empty if it may. Another key may carry on what its own head
-    vouches for; the seals go on naming the key they were made with."""
-    if head is None:
-        return "the head of the chain is gone" if last is not None and last.mac is not None else ""
-    here = (last.position, last.hash) if last is not None else (0, GENESIS)
-    if (head.entries, head.hash) != here:
-        return "the last entry that the head of the chain counts is not there"
+def _distrust(head: AuditHead, key: Key) -> str:
+    """Why the chain must not be carried on from here; empty if it may. A key may carry on from another one's head,
+    which it cannot check: the head says so ever after."""
+    last = list(Seal.objects.filter(position__gte=head.entries).order_by("position")[:2])
+    if [(one.position, one.hash) for one in last] != ([(head.entries, head.hash)] if head.entries else []):
+        return "the last entry that the head of the chain counts is not there, or not the last"
     if head.key_id == key.id:
-        good = compare_digest(head.mac, key.head(head.entries, head.hash))
+        good = compare_digest(head.mac, key.head(head))
         return "" if good else "the head of the chain was not made with this key"
-    return "" if last is None or last.key_id in (head.key_id, None) else "the head names another key than the last seal"
+    # Where that key has sealed nothing yet, there is nothing to carry on, and the key can still be put back.
+    return "" if last and last[0].key_id == head.key_id else "the head of the chain was made with another key"
 
 
 def _settle(head: AuditHead) -> int:
@@ -95,6 +98,8 @@ def _settle(head: AuditHead) -> int:
     Ids are given in the order of asking and become visible in the order of committing. Who asks for one holds this lock
     on the table, from before until after it has committed: where nobody does, everything up to the newest id is
     settled. Else those who do are kept by name, and the mark is settled when all of them have let go.
+
+    The first time is also when the last process of the previous release has gone, and the first form ends.
     """
     newest: int = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0  # before the locks are looked at, not after
     with connection.cursor() as cursor:
@@ -104,6 +109,8 @@ def _settle(head: AuditHead) -> int:
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         holders = sorted(row[0] for row in cursor.fetchall())
+    if head.first_form is None:
+        head.first_form = newest
     settled = head.bound
     if not holders:
         settled, head.mark, head.holders = newest, 0, []
@@ -142,10 +149,10 @@ class Kept:
 
 
 def head() -> Kept:
-    """The chain's head as it stands."""
+    """The chain's head as it stands. Raises Unacceptable where it is gone."""
     row = AuditHead.objects.first()
     if row is None:
-        return Kept(0, GENESIS, "")
+        raise Unacceptable(f"{NO_HEAD[0].upper()}{NO_HEAD[1:]}.")
     return Kept(row.entries, row.hash, moment(row.at))
 
 
@@ -159,21 +166,17 @@ def verify(kept: Kept | None = None) -> tuple[int, Broken | None]:
     `kept`: a head from outside; the chain must still hold it. Streams: a fixed number of queries for every thousand.
     """
     row = AuditHead.objects.first()  # before the walk: what is sealed meanwhile is beyond it, and not missing
-    checked, broken, other_key = _walk(kept)
-    broken = (
-        broken
-        or _end(row or AuditHead.objects.first(), checked, kept)
-        or _overlooked()
-        or rows.check()
-        or other_key
-        or _other_head()
-    )
+    if row is None:
+        return 0, Broken(0, None, NO_HEAD)
+    checked, broken, other_key = _walk(row, kept)
+    broken = broken or _end(row, checked, kept) or _overlooked(row) or rows.check() or other_key or _other_head(row)
     return checked, broken
 
 
-def _walk(kept: Kept | None) -> tuple[int, Broken | None, Broken | None]:
-    """How many links were checked, the first that does not hold, and the first that another key has sealed."""
-    key, checked, previous, keyed = Key.present(), 0, GENESIS, False
+def _walk(row: AuditHead, kept: Kept | None) -> tuple[int, Broken | None, Broken | None]:
+    """How many links were checked, the first that does not hold, and the first that another key has sealed. What `row`
+    says is not checked here."""
+    key, checked, previous = Key.present(), 0, GENESIS
     other: Broken | None = None
     if kept is not None and kept.entries == 0 and kept.head != GENESIS:
         return 0, Broken(0, None, "the head that was kept is not one of this chain"), None
@@ -189,8 +192,10 @@ def _walk(kept: Kept | None) -> tuple[int, Broken | None, Broken | None]:
         elif event.form == 1 and (event.digests is not None or event.door or event.user_id is not None):
             # No bytes of the first form hold these: what stands there was put there later, and by nobody of ours.
             wrong = "its content is not what was sealed"
+        elif event.form == 1 and row.first_form is not None and event.pk > row.first_form:
+            wrong = "it is of the first form, in which nothing was written any more"
         elif sealed.mac is None:
-            wrong = "its seal has no key" if keyed or event.form > 1 else ""
+            wrong = "its seal has no key" if position > row.unkeyed else ""
         elif sealed.key_id != key.id:
             if other is None:
                 why = f"it was sealed with another key ({sealed.key_id}; this installation's is {key.id})"
@@ -203,7 +208,6 @@ def _walk(kept: Kept | None) -> tuple[int, Broken | None, Broken | None]:
             wrong = "the case it tells of is gone"
         if wrong:
             return checked, Broken(position, sealed.event_id, wrong), other
-        keyed = keyed or sealed.mac is not None
     return checked, None, other
 
 
@@ -220,30 +224,30 @@ def _links() -> Iterator[tuple[Seal, Event | None, bool]]:
             yield one, event, event is None or event.case_id in cases
 
 
-def _end(row: AuditHead | None, checked: int, kept: Kept | None) -> Broken | None:
+def _end(row: AuditHead, checked: int, kept: Kept | None) -> Broken | None:
     """What the head says of the end of the chain, and the one that was kept."""
     key, last = Key.present(), Seal.objects.filter(position=checked).first()
-    if row is None:
-        if last is not None and last.mac is not None:
-            return Broken(0, None, "the head of the chain is gone")
-    elif row.entries > checked:
+    if row.entries > checked:
         return Broken(checked + 1, None, f"it is missing: the chain has had {row.entries} entries")
-    elif row.entries == checked and (last.hash if last else GENESIS) != row.hash:
+    if row.entries == checked and (last.hash if last else GENESIS) != row.hash:
         return Broken(checked, None, "it is not the one the head of the chain names")
-    elif row.key_id == key.id and not compare_digest(row.mac, key.head(row.entries, row.hash)):
+    if row.key_id == key.id and not compare_digest(row.mac, key.head(row)):
         return Broken(0, None, "the head of the chain was not made with the key it names")
-    elif row.entries < checked and _is_older(row):
+    if row.entries < checked and _is_older(row):
         return Broken(row.entries + 1, None, f"the head of the chain counts only {row.entries}")
     if kept is not None and kept.entries > checked:
         return Broken(checked + 1, None, f"it is missing: {kept.entries} entries stood here on {kept.at}")
     return None
 
 
-def _other_head() -> Broken | None:
-    """A head of another key proves nothing: whoever cuts the end off could name any."""
-    row, key = AuditHead.objects.first(), Key.present()
-    if row is None or row.key_id == key.id:
-        return None
+def _other_head(row: AuditHead) -> Broken | None:
+    """A head of another key proves nothing: whoever cuts the end off could name any. Nor does one that carries on what
+    such a head has said."""
+    key = Key.present()
+    if row.key_id == key.id:
+        if row.taken_over is None:
+            return None
+        return Broken(row.taken_over, None, "up to here another key vouches, and this installation's took over from it")
     why = f"the head of the chain was made with another key ({row.key_id}; this installation's is {key.id})"
     return Broken(0, None, why)
 
@@ -254,15 +258,13 @@ def _is_older(row: AuditHead) -> bool:
     return now is not None and now.entries == row.entries
 
 
-def _overlooked() -> Broken | None:
+def _overlooked(row: AuditHead) -> Broken | None:
     """An event that stands behind the chain and was never sealed: nobody writes there."""
-    row = AuditHead.objects.first()
-    newest: int = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    start, last = 0, min(row.bound, newest) if row is not None else 0
-    while start < last:
-        end = min(start + LOOKED_THROUGH_AT_ONCE, last)
-        lost = Event.objects.filter(pk__gt=start, pk__lte=end, seal=None).order_by("pk").first()
+    behind = Event.objects.filter(pk__lte=row.bound).order_by("pk")
+    look = behind
+    while ids := list(look.values_list("pk", flat=True)[:LOOKED_THROUGH_AT_ONCE]):
+        lost = behind.filter(pk__gte=ids[0], pk__lte=ids[-1], seal=None).first()
         if lost is not None:
             return Broken(0, lost.pk, "it stands behind the chain and was never sealed")
-        start = end
+        look = behind.filter(pk__gt=ids[-1])
     return None

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from moderation.canonical import canonical as canonical_json
-from moderation.models import Event
+from moderation.models import AuditHead, Event, Seal
 
 GENESIS = "0" * 64
+HEAD = ("entries", "hash", "bound", "mark", "holders", "unkeyed", "first_form", "taken_over")
+"""What the mac of the head covers: all it says but when it was moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,23 @@ class Key:
 
     def seal(self, position: int, hash: str) -> str:
         """The mac of one entry."""
-        return self._mac("seal", position, hash)
+        return self._mac("seal", f"{position}\n{hash}".encode())
 
-    def head(self, entries: int, hash: str) -> str:
+    def head(self, head: AuditHead) -> str:
         """The mac of the chain's head: another word than an entry's, so that no seal can stand in for a head."""
-        return self._mac("head", entries, hash)
+        return self._mac("head", canonical_json({name: getattr(head, name) for name in HEAD}))
 
-    def _mac(self, what: str, number: int, hash: str) -> str:
-        return hmac.digest(self.secret, f"guardian {what}\n{number}\n{hash}".encode(), "sha256").hex()
+    def _mac(self, what: str, said: bytes) -> str:
+        return hmac.digest(self.secret, f"guardian {what}\n".encode() + said, "sha256").hex()
+
+
+def found(head: AuditHead, last: Seal | None) -> None:
+    """Save `head` as the chain's first, over what was sealed before there were keys, which ends with `last`."""
+    key = Key.present()
+    head.entries = head.unkeyed = last.position if last else 0
+    head.hash = last.hash if last else GENESIS
+    head.mac, head.key_id = key.head(head), key.id
+    head.save(force_insert=True)
 
 
 def canonical(event: Event) -> bytes:
