@@ -18,10 +18,12 @@ from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
 from moderation import database_away
-from moderation.models import Client, Run, Worker
+from moderation.models import AuditHead, Client, Run, Worker
 from moderation.selectors import feeds
 from moderation.services.orders import webhooks
 from moderation.services.post import outbox
+from moderation.services.record import audit
+from moderation.services.record.chain import Key
 from queueing.celery import DEAD, LANES, app
 
 PATIENCE_SECONDS = 3
@@ -61,7 +63,15 @@ def look_at_everything() -> Iterator[Finding]:
     yield migrations
     yield check_checkpoints()
     if migrations.ok:
-        for check in (check_clocks, check_endpoints, check_unfetched, check_outbox, check_runs, check_workers):
+        for check in (
+            check_clocks,
+            check_history,
+            check_endpoints,
+            check_unfetched,
+            check_outbox,
+            check_runs,
+            check_workers,
+        ):
             yield from _safely(check)
 
 
@@ -112,6 +122,15 @@ def check_clocks() -> Iterator[Finding]:
         return
     said = ", ".join(f"{name} is {_ahead(ahead)} the database" for name, ahead in sorted(wrong.items()))
     yield _bad("clocks", said, "let every machine, the database's too, keep its clock by NTP")
+
+
+def check_history() -> Iterator[Finding]:
+    """Whether events can be sealed; whether what is sealed holds, `verify_audit` says."""
+    if refused := audit.distrust(AuditHead.objects.first(), Key.present()):
+        mend = "give AUDIT_KEY (or SECRET_KEY) as it was at the first migrate, or look with manage.py verify_audit"
+        yield _bad("history", f"nothing is sealed: {refused}", mend)
+    else:
+        yield _good("history", "what happens is sealed")
 
 
 def _ahead(difference: timedelta) -> str:

@@ -94,6 +94,7 @@ def test_a_healthy_house_has_nothing_to_mend(shop: App) -> None:
         "migrations",
         "checkpoints",
         "clocks",
+        "history",
         "broker",
         "groq",
         "langsmith",
@@ -121,6 +122,13 @@ def test_what_is_broken_is_named_with_its_mend(shop: App) -> None:
         assert found[name].startswith("FAIL"), found[name]
         assert " — " in found[name]
     assert "failed 5 times: ValueError: no such thing" in found["runs"]
+
+
+def test_a_history_that_is_not_sealed_any_more_is_named(shop: App, settings: Settings) -> None:
+    settings.AUDIT_KEY = "Zq3_another-key-that-came-after-the-first-migrate-81"
+    found = str(next(iter(checkup.check_history())))
+    assert found.startswith("FAIL history: nothing is sealed: the head of the chain was made with another key")
+    assert "as it was at the first migrate" in found
 
 
 def test_a_clock_that_differs_from_the_databases_is_named(shop: App, monkeypatch: pytest.MonkeyPatch) -> None:

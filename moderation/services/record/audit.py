@@ -48,9 +48,9 @@ def seal() -> int:
         if not cursor.fetchone()[0]:
             return 0
     key, head = Key.present(), AuditHead.objects.first()
-    distrust = _distrust(head, key) if head is not None else NO_HEAD
-    if head is None or distrust:
-        _complain(distrust)
+    refused = distrust(head, key)
+    if head is None or refused:
+        _complain(refused)
         return 0
     before, position, previous = key.head(head), head.entries, head.hash
     settled = _settle(head)
@@ -74,14 +74,16 @@ def seal() -> int:
 
 
 @cache
-def _complain(distrust: str) -> None:
+def _complain(refused: str) -> None:
     """Once in this process, not at every beat."""
-    _log.error("nothing is sealed: %s", distrust)
+    _log.error("nothing is sealed: %s", refused)
 
 
-def _distrust(head: AuditHead, key: Key) -> str:
+def distrust(head: AuditHead | None, key: Key) -> str:
     """Why the chain must not be carried on from here; empty if it may. A key may carry on from another one's head,
     which it cannot check: the head says so ever after."""
+    if head is None:
+        return NO_HEAD
     last = list(Seal.objects.filter(position__gte=head.entries).order_by("position")[:2])
     if [(one.position, one.hash) for one in last] != ([(head.entries, head.hash)] if head.entries else []):
         return "the last entry that the head of the chain counts is not there, or not the last"
