@@ -17,14 +17,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
-from pytest_django import Settings
 
 from moderation.models import Case, Decision, Event, Order, Run
 from moderation.models.actions import ACTIONS
 from moderation.services import chores
 from moderation.services.record import audit
 from moderation.states import IN_LINE, Status
-from moderation.tests.people import App, app, until
+from moderation.tests.people import App, until
 from moderation.tests.platform import Obedient
 from queueing.tests.deliveries import orders_told
 from queueing.tests.processes import House, Process, house, url_of_the_test_database
@@ -54,14 +53,6 @@ def platform() -> Iterator[Obedient]:
     running = Obedient(protects=True)
     yield running
     running.close()
-
-
-@pytest.fixture
-def client_app(database: None, platform: Obedient, settings: Settings) -> App:
-    settings.ALLOW_LOOPBACK_WEBHOOKS = True
-    made = app(webhook_url=platform.url)
-    platform.secret = made.secret
-    return made
 
 
 class Traffic(threading.Thread):

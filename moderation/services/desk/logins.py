@@ -27,9 +27,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from moderation.models import LoginTries, User
-
-LONGEST_NAME = 150
-"""Of a user name (django.contrib.auth)."""
+from moderation.services.desk.people import LONGEST_NAME
 
 
 @dataclass(frozen=True)
